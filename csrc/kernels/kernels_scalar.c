@@ -1,0 +1,17 @@
+/* kernels_scalar.c - the reference path: plain C, any machine. */
+
+#include <math.h>
+
+#include "kernels.h"
+#include "paths.h"
+
+#define CM_REAL_BITS 32
+#include "real.h"
+#include "kernels.inc"
+#undef CM_REAL_BITS
+#define CM_REAL_BITS 64
+#include "real.h"
+#include "kernels.inc"
+#undef CM_REAL_BITS
+
+const struct cm_isa cm_isa_scalar = {"scalar", &kernels_f32, &kernels_f64};
