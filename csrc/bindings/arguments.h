@@ -1,0 +1,21 @@
+/* arguments.h - positional arguments that are no arrays. `where` names the argument in
+   errors: "softmax(): argument 'dim'". Each returns 0, or -1 with an exception set. */
+#ifndef CM_ARGUMENTS_H
+#define CM_ARGUMENTS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+#include <stdint.h>
+
+int cm_check_count(const char *function, Py_ssize_t given, Py_ssize_t expected);
+/* An int, or what has __index__; no bool. */
+int cm_read_int64(int64_t *value, PyObject *object, const char *where);
+/* The same, not negative. */
+int cm_read_size(ptrdiff_t *value, PyObject *object, const char *where);
+int cm_read_double(double *value, PyObject *object, const char *where);
+int cm_read_bool(int *value, PyObject *object);
+/* A dimension of an array of `ndim` dimensions, counted from the end if negative. */
+int cm_read_dim(int *dim, PyObject *object, const char *where, int ndim);
+
+#endif

@@ -1,0 +1,247 @@
+/* arrays.c - the only file that knows NumPy. */
+#include "arrays.h"
+
+#define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
+#include <numpy/arrayobject.h>
+
+_Static_assert(sizeof(npy_intp) == sizeof(ptrdiff_t), "a shape is read as ptrdiff_t");
+
+int cm_arrays_init(void)
+{
+    return PyArray_ImportNumPyAPI();
+}
+
+static PyArrayObject *array_of(const struct cm_array *a)
+{
+    return (PyArrayObject *)a->object;
+}
+
+static enum cm_type type_of(PyArrayObject *array)
+{
+    switch (PyArray_TYPE(array)) {
+    case NPY_FLOAT:
+        return CM_F32;
+    case NPY_DOUBLE:
+        return CM_F64;
+    case NPY_INT64:
+        return CM_I64;
+    case NPY_UINT8:
+        return CM_U8;
+    case NPY_LONGLONG: /* a second name of int64 where long has 64 bits */
+        return sizeof(npy_longlong) == sizeof(npy_int64) ? CM_I64 : CM_OTHER;
+    default:
+        return CM_OTHER;
+    }
+}
+
+static int number_of(enum cm_type type)
+{
+    switch (type) {
+    case CM_F32:
+        return NPY_FLOAT;
+    case CM_F64:
+        return NPY_DOUBLE;
+    case CM_I64:
+        return NPY_INT64;
+    default:
+        return NPY_UINT8;
+    }
+}
+
+/* Takes the reference. */
+static void refer(struct cm_array *a, PyArrayObject *array)
+{
+    a->object = (PyObject *)array;
+    a->shape = (const ptrdiff_t *)PyArray_DIMS(array);
+    a->size = PyArray_SIZE(array);
+    a->ndim = PyArray_NDIM(array);
+    a->type = type_of(array);
+    a->data = NULL;
+}
+
+int cm_array_open(struct cm_array *a, PyObject *object, const char *where)
+{
+    if (!PyArray_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be numpy.ndarray, not %.200s", where,
+                     Py_TYPE(object)->tp_name);
+        return -1;
+    }
+    Py_INCREF(object);
+    refer(a, (PyArrayObject *)object);
+    return 0;
+}
+
+int cm_array_check_float(const struct cm_array *a, const char *kernel)
+{
+    if (a->type == CM_F32 || a->type == CM_F64)
+        return 0;
+    PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel,
+                 cm_type_torch_name(a));
+    return -1;
+}
+
+static int settle_with(struct cm_array *a, int flags)
+{
+    PyArrayObject *array = array_of(a);
+    if (PyArray_ISCARRAY_RO(array)) {
+        a->data = PyArray_DATA(array);
+        return 0;
+    }
+    PyArray_Descr *native = PyArray_DescrFromType(number_of(a->type));
+    PyArrayObject *copy = (PyArrayObject *)PyArray_FromArray(array, native, flags);
+    if (!copy)
+        return -1;
+    Py_DECREF(array);
+    refer(a, copy);
+    a->data = PyArray_DATA(copy);
+    return 0;
+}
+
+int cm_array_settle(struct cm_array *a)
+{
+    return settle_with(a, NPY_ARRAY_CARRAY_RO | NPY_ARRAY_NOTSWAPPED);
+}
+
+int cm_array_read(struct cm_array *a, PyObject *object, const char *where,
+                  const char *kernel)
+{
+    if (cm_array_open(a, object, where) < 0 || cm_array_check_float(a, kernel) < 0)
+        return -1;
+    return cm_array_settle(a);
+}
+
+int cm_array_new(struct cm_array *a, int ndim, const ptrdiff_t *shape,
+                 enum cm_type type)
+{
+    PyObject *array = PyArray_SimpleNew(ndim, (const npy_intp *)shape, number_of(type));
+    if (!array)
+        return -1;
+    refer(a, (PyArrayObject *)array);
+    a->data = PyArray_DATA((PyArrayObject *)array);
+    return 0;
+}
+
+void cm_array_clear(struct cm_array *a)
+{
+    if (a->object && (PyArray_FLAGS(array_of(a)) & NPY_ARRAY_WRITEBACKIFCOPY))
+        PyArray_DiscardWritebackIfCopy(array_of(a));
+    Py_CLEAR(a->object);
+    a->data = NULL;
+}
+
+PyObject *cm_array_give(struct cm_array *a)
+{
+    PyObject *object = a->object;
+    a->object = NULL;
+    a->data = NULL;
+    return object;
+}
+
+static int shares_memory_within(PyArrayObject *array)
+{
+    for (int i = 0; i < PyArray_NDIM(array); i++)
+        if (PyArray_STRIDE(array, i) == 0 && PyArray_DIM(array, i) > 1)
+            return PyArray_SIZE(array) > 0;
+    return 0;
+}
+
+/* The same elements with the axes ordered by falling stride; a new reference. */
+static PyArrayObject *in_order_of_memory(PyArrayObject *array)
+{
+    npy_intp axes[NPY_MAXDIMS];
+    for (int i = 0; i < PyArray_NDIM(array); i++) {
+        int at = i;
+        npy_intp stride = Py_ABS(PyArray_STRIDE(array, i));
+        for (; at > 0 && Py_ABS(PyArray_STRIDE(array, (int)axes[at - 1])) < stride;
+             at--)
+            axes[at] = axes[at - 1];
+        axes[at] = i;
+    }
+    PyArray_Dims order = {axes, PyArray_NDIM(array)};
+    return (PyArrayObject *)PyArray_Transpose(array, &order);
+}
+
+int cm_array_open_output(struct cm_array *a, PyObject *object, const char *where,
+                         const char *kernel, int in_memory_order)
+{
+    if (cm_array_open(a, object, where) < 0 || cm_array_check_float(a, kernel) < 0 ||
+        PyArray_FailUnlessWriteable(array_of(a), where) < 0)
+        return -1;
+    if (shares_memory_within(array_of(a))) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "%s: more than one element refers to a single memory location; "
+                     "copy() it first",
+                     where);
+        return -1;
+    }
+    if (in_memory_order && !PyArray_IS_C_CONTIGUOUS(array_of(a))) {
+        PyArrayObject *view = in_order_of_memory(array_of(a));
+        if (!view)
+            return -1;
+        Py_DECREF(a->object);
+        refer(a, view);
+    }
+    return settle_with(a, NPY_ARRAY_CARRAY | NPY_ARRAY_NOTSWAPPED |
+                              NPY_ARRAY_WRITEBACKIFCOPY);
+}
+
+int cm_array_commit(struct cm_array *a)
+{
+    return PyArray_ResolveWritebackIfCopy(array_of(a)) < 0 ? -1 : 0;
+}
+
+/* First byte of the array's memory and the byte behind its last. */
+static void extent_of(PyArrayObject *array, const char **first, const char **end)
+{
+    *first = *end = PyArray_BYTES(array);
+    if (PyArray_SIZE(array) == 0)
+        return;
+    for (int i = 0; i < PyArray_NDIM(array); i++) {
+        npy_intp reach = (PyArray_DIM(array, i) - 1) * PyArray_STRIDE(array, i);
+        *(reach < 0 ? first : end) += reach;
+    }
+    *end += PyArray_ITEMSIZE(array);
+}
+
+int cm_arrays_overlap(PyObject *a, PyObject *b)
+{
+    const char *a_first, *a_end, *b_first, *b_end;
+    extent_of((PyArrayObject *)a, &a_first, &a_end);
+    extent_of((PyArrayObject *)b, &b_first, &b_end);
+    return a_first < b_end && b_first < a_end;
+}
+
+const char *cm_type_torch_name(const struct cm_array *a)
+{
+    static const char *const integers[] = {"Char", "Short", "Int", "Long"};
+    static const char *const unsigneds[] = {"Byte", "UInt16", "UInt32", "UInt64"};
+    static const char *const reals[] = {"Half", "Float", "Double"};
+    static const char *const complexes[] = {"ComplexFloat", "ComplexDouble"};
+    npy_intp bytes = PyArray_ITEMSIZE(array_of(a));
+    int log2_bytes = 0;
+    while (log2_bytes < 4 && (npy_intp)1 << log2_bytes < bytes)
+        log2_bytes++;
+    switch (PyArray_DESCR(array_of(a))->kind) {
+    case 'b':
+        return "Bool";
+    case 'i':
+        return integers[log2_bytes];
+    case 'u':
+        return unsigneds[log2_bytes];
+    case 'f':
+        if (log2_bytes < 4)
+            return reals[log2_bytes - 1];
+        break;
+    case 'c':
+        if (bytes <= 16)
+            return complexes[log2_bytes - 3];
+        break;
+    }
+    return cm_type_numpy_name(a);
+}
+
+const char *cm_type_numpy_name(const struct cm_array *a)
+{
+    const char *name = PyArray_DESCR(array_of(a))->typeobj->tp_name;
+    return strncmp(name, "numpy.", 6) == 0 ? name + 6 : name;
+}

@@ -1,0 +1,61 @@
+/* arrays.h - NumPy arrays as the kernels want them: row-major, aligned, native bytes.
+
+   Functions that return int give 0, or -1 with an exception set. `where` names an array
+   in errors: "softmax(): argument 'x'". */
+#ifndef CM_ARRAYS_H
+#define CM_ARRAYS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stddef.h>
+
+enum cm_type { CM_F32, CM_F64, CM_I64, CM_U8, CM_OTHER };
+
+/* An array argument or result. Starts as {0}, then cm_array_clear is always safe. */
+struct cm_array {
+    PyObject *object; /* owned */
+    void *data;       /* NULL until settled: laid out as the kernels want it */
+    const ptrdiff_t *shape;
+    ptrdiff_t size;
+    int ndim;
+    enum cm_type type;
+};
+
+/* Once per process, before anything else here. */
+int cm_arrays_init(void);
+
+/* Refers to an ndarray of any type and layout; TypeError for anything else. */
+int cm_array_open(struct cm_array *a, PyObject *object, const char *where);
+/* NotImplementedError in torch's words unless the type is float32 or float64:
+   "<kernel>" not implemented for 'Long'. */
+int cm_array_check_float(const struct cm_array *a, const char *kernel);
+/* Makes the layout right, by a copy where needed. */
+int cm_array_settle(struct cm_array *a);
+/* The three above in one. */
+int cm_array_read(struct cm_array *a, PyObject *object, const char *where,
+                  const char *kernel);
+
+/* A new array of undefined values. */
+int cm_array_new(struct cm_array *a, int ndim, const ptrdiff_t *shape,
+                 enum cm_type type);
+void cm_array_clear(struct cm_array *a);
+/* The array, given away; clears `a`. */
+PyObject *cm_array_give(struct cm_array *a);
+
+/* Opens and settles an array to be changed in place. Where its layout is not the
+   kernels', `a` is a copy until cm_array_commit writes it back; cm_array_clear without
+   a commit leaves the caller's array alone. in_memory_order: the axes are permuted so
+   that the elements follow one another as in memory. ValueError if it is read-only,
+   RuntimeError if elements share memory or the type is not floating point. */
+int cm_array_open_output(struct cm_array *a, PyObject *object, const char *where,
+                         const char *kernel, int in_memory_order);
+int cm_array_commit(struct cm_array *a);
+
+/* Whether the memory between first and last element of two ndarrays intersects. */
+int cm_arrays_overlap(PyObject *a, PyObject *b);
+
+/* Names of the type, for errors: "Long" as torch says, "int64" as NumPy says. */
+const char *cm_type_torch_name(const struct cm_array *a);
+const char *cm_type_numpy_name(const struct cm_array *a);
+
+#endif

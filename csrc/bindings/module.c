@@ -1,0 +1,66 @@
+/* module.c - the module cnn_mnist._core: its parts put together, its state looked
+ * after. */
+#include "arrays.h"
+#include "core.h"
+
+static int add_type(PyObject *module, PyTypeObject **slot, PyTypeObject *type)
+{
+    *slot = type;
+    return type ? PyModule_AddType(module, type) : -1;
+}
+
+static int core_exec(PyObject *module)
+{
+    struct cm_state *state = cm_state_of(module);
+    PyMethodDef *parts[] = {cm_machine_methods};
+    if (cm_arrays_init() < 0 || cm_machine_init(state) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (PyModule_AddFunctions(module, parts[i]) < 0)
+            return -1;
+    return add_type(module, &state->generator_type, cm_generator_type_new(module));
+}
+
+static int core_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    struct cm_state *state = cm_state_of(module);
+    Py_VISIT(state->generator_type);
+    return 0;
+}
+
+static int core_clear(PyObject *module)
+{
+    struct cm_state *state = cm_state_of(module);
+    Py_CLEAR(state->generator_type);
+    return 0;
+}
+
+static void core_free(void *module)
+{
+    core_clear(module);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, core_exec},
+#if PY_VERSION_HEX >= 0x030c0000
+    /* NumPy's API pointer is one per process, and NumPy itself says the same. */
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "cnn_mnist._core",
+    .m_doc = "The compiled part of cnn_mnist; see _core.pyi.",
+    .m_size = sizeof(struct cm_state),
+    .m_slots = slots,
+    .m_traverse = core_traverse,
+    .m_clear = core_clear,
+    .m_free = core_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void)
+{
+    return PyModuleDef_Init(&definition);
+}
