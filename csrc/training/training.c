@@ -1,0 +1,42 @@
+/* training.c - the training room, compiled for float and for double. */
+#define _POSIX_C_SOURCE 200809L
+#include "training.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "arena.h"
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+
+static ptrdiff_t blocks_of(ptrdiff_t n, ptrdiff_t size)
+{
+    return n / size + (n % size != 0);
+}
+
+#define CM_REAL_BITS 32
+#include "../kernels/real.h"
+#include "trainer.inc"
+#include "step.inc"
+#include "epoch.inc"
+#include "forward.inc"
+#undef CM_REAL_BITS
+#define CM_REAL_BITS 64
+#include "../kernels/real.h"
+#include "trainer.inc"
+#include "step.inc"
+#include "epoch.inc"
+#include "forward.inc"
+#undef CM_REAL_BITS
