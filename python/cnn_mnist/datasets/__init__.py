@@ -71,8 +71,11 @@ def cache_folder() -> Path:
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
         return Path(local, "cnn_mnist", "cnn_mnist", "Cache")
+    xdg = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(xdg):  # a relative one is to be ignored, says the XDG specification
+        return Path(xdg, "cnn_mnist")
     default = "Library/Caches" if sys.platform == "darwin" else ".cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / default, "cnn_mnist")
+    return Path.home() / default / "cnn_mnist"
 
 
 def _has_data(folder: Path) -> bool:
