@@ -3,8 +3,10 @@
 
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
 #include <numpy/arrayobject.h>
+#include <string.h>
 
 _Static_assert(sizeof(npy_intp) == sizeof(ptrdiff_t), "a shape is read as ptrdiff_t");
+_Static_assert(NPY_MAXDIMS <= CM_MAX_DIMS, "room for every shape");
 
 int cm_arrays_init(void)
 {
@@ -59,15 +61,26 @@ static void refer(struct cm_array *a, PyArrayObject *array)
     a->data = NULL;
 }
 
+static int raise_not_array(PyObject *object, const char *where)
+{
+    PyErr_Format(PyExc_TypeError, "%s must be numpy.ndarray, not %.200s", where,
+                 Py_TYPE(object)->tp_name);
+    return -1;
+}
+
 int cm_array_open(struct cm_array *a, PyObject *object, const char *where)
 {
-    if (!PyArray_Check(object)) {
-        PyErr_Format(PyExc_TypeError, "%s must be numpy.ndarray, not %.200s", where,
-                     Py_TYPE(object)->tp_name);
-        return -1;
+    if (PyArray_Check(object)) {
+        Py_INCREF(object);
+    } else if (PyArray_IsScalar(object, Generic)) { /* NumPy's reductions give them */
+        object = PyArray_FromScalar(object, NULL);
+        if (!object)
+            return -1;
+    } else {
+        return raise_not_array(object, where);
     }
-    Py_INCREF(object);
     refer(a, (PyArrayObject *)object);
+    a->where = where;
     return 0;
 }
 
@@ -110,6 +123,52 @@ int cm_array_read(struct cm_array *a, PyObject *object, const char *where,
     return cm_array_settle(a);
 }
 
+int cm_array_check_type(const struct cm_array *a, const struct cm_array *b)
+{
+    if (a->type == b->type)
+        return 0;
+    PyErr_Format(PyExc_RuntimeError, "%s: expected dtype %s, got %s", a->where,
+                 cm_type_numpy_name(b), cm_type_numpy_name(a));
+    return -1;
+}
+
+PyObject *cm_shape_list(int ndim, const ptrdiff_t *shape)
+{
+    PyObject *list = PyList_New(ndim);
+    for (int i = 0; list && i < ndim; i++) {
+        PyObject *size = PyLong_FromSsize_t(shape[i]);
+        if (!size)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, i, size);
+    }
+    return list;
+}
+
+int cm_array_has_shape(const struct cm_array *a, int ndim, const ptrdiff_t *shape)
+{
+    if (a->ndim != ndim)
+        return 0;
+    for (int i = 0; i < ndim; i++)
+        if (a->shape[i] != shape[i])
+            return 0;
+    return 1;
+}
+
+int cm_array_check_shape(const struct cm_array *a, int ndim, const ptrdiff_t *shape)
+{
+    if (cm_array_has_shape(a, ndim, shape))
+        return 0;
+    PyObject *expected = cm_shape_list(ndim, shape);
+    PyObject *got = cm_shape_list(a->ndim, a->shape);
+    if (expected && got)
+        PyErr_Format(PyExc_RuntimeError, "%s: expected shape %R, got %R", a->where,
+                     expected, got);
+    Py_XDECREF(expected);
+    Py_XDECREF(got);
+    return -1;
+}
+
 int cm_array_new(struct cm_array *a, int ndim, const ptrdiff_t *shape,
                  enum cm_type type)
 {
@@ -135,6 +194,11 @@ PyObject *cm_array_give(struct cm_array *a)
     a->object = NULL;
     a->data = NULL;
     return object;
+}
+
+PyObject *cm_array_give_or_none(struct cm_array *a)
+{
+    return a->object ? cm_array_give(a) : Py_NewRef(Py_None);
 }
 
 static int shares_memory_within(PyArrayObject *array)
@@ -164,6 +228,8 @@ static PyArrayObject *in_order_of_memory(PyArrayObject *array)
 int cm_array_open_output(struct cm_array *a, PyObject *object, const char *where,
                          const char *kernel, int in_memory_order)
 {
+    if (!PyArray_Check(object))
+        return raise_not_array(object, where);
     if (cm_array_open(a, object, where) < 0 || cm_array_check_float(a, kernel) < 0 ||
         PyArray_FailUnlessWriteable(array_of(a), where) < 0)
         return -1;
@@ -190,6 +256,47 @@ int cm_array_commit(struct cm_array *a)
     return PyArray_ResolveWritebackIfCopy(array_of(a)) < 0 ? -1 : 0;
 }
 
+static inline void swap_axes(char *restrict out, const char *restrict in,
+                             ptrdiff_t outer, ptrdiff_t rows, ptrdiff_t columns,
+                             const size_t bytes)
+{
+    enum { TILE = 16 }; /* so that neither side leaves the first cache within a tile */
+    const ptrdiff_t plane = rows * columns * (ptrdiff_t)bytes;
+    for (ptrdiff_t o = 0; o < outer; o++, in += plane, out += plane)
+        for (ptrdiff_t r0 = 0; r0 < rows; r0 += TILE)
+            for (ptrdiff_t c0 = 0; c0 < columns; c0 += TILE)
+                for (ptrdiff_t r = r0; r < rows && r < r0 + TILE; r++)
+                    for (ptrdiff_t c = c0; c < columns && c < c0 + TILE; c++)
+                        memcpy(out + (size_t)(c * rows + r) * bytes,
+                               in + (size_t)(r * columns + c) * bytes, bytes);
+}
+
+void cm_swap_axes(void *restrict out, const void *restrict in, ptrdiff_t outer,
+                  ptrdiff_t rows, ptrdiff_t columns, enum cm_type type)
+{
+    if (type == CM_F32)
+        swap_axes(out, in, outer, rows, columns, 4);
+    else
+        swap_axes(out, in, outer, rows, columns, 8);
+}
+
+PyObject *cm_array_scale(const struct cm_array *gradient, const struct cm_array *factor,
+                         int axis)
+{
+    if (factor->ndim == 0)
+        return PyNumber_Multiply(gradient->object, factor->object);
+    npy_intp shape[NPY_MAXDIMS];
+    memcpy(shape, gradient->shape, (size_t)gradient->ndim * sizeof *shape);
+    shape[axis] = 1;
+    PyArray_Dims dims = {shape, gradient->ndim};
+    PyObject *spread = PyArray_Newshape(array_of(factor), &dims, NPY_CORDER);
+    if (!spread)
+        return NULL;
+    PyObject *product = PyNumber_Multiply(gradient->object, spread);
+    Py_DECREF(spread);
+    return product;
+}
+
 /* First byte of the array's memory and the byte behind its last. */
 static void extent_of(PyArrayObject *array, const char **first, const char **end)
 {
@@ -206,6 +313,8 @@ static void extent_of(PyArrayObject *array, const char **first, const char **end
 int cm_arrays_overlap(PyObject *a, PyObject *b)
 {
     const char *a_first, *a_end, *b_first, *b_end;
+    if (!PyArray_Check(a) || !PyArray_Check(b))
+        return 0; /* a scalar's value has been copied */
     extent_of((PyArrayObject *)a, &a_first, &a_end);
     extent_of((PyArrayObject *)b, &b_first, &b_end);
     return a_first < b_end && b_first < a_end;

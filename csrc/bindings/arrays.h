@@ -11,10 +11,13 @@
 
 enum cm_type { CM_F32, CM_F64, CM_I64, CM_U8, CM_OTHER };
 
+enum { CM_MAX_DIMS = 64 }; /* NumPy's limit */
+
 /* An array argument or result. Starts as {0}, then cm_array_clear is always safe. */
 struct cm_array {
-    PyObject *object; /* owned */
-    void *data;       /* NULL until settled: laid out as the kernels want it */
+    PyObject *object;  /* owned */
+    const char *where; /* of an argument: how errors call it */
+    void *data;        /* NULL until settled: laid out as the kernels want it */
     const ptrdiff_t *shape;
     ptrdiff_t size;
     int ndim;
@@ -24,7 +27,8 @@ struct cm_array {
 /* Once per process, before anything else here. */
 int cm_arrays_init(void);
 
-/* Refers to an ndarray of any type and layout; TypeError for anything else. */
+/* Refers to an ndarray of any type and layout, or takes a NumPy scalar as one;
+   TypeError for anything else. */
 int cm_array_open(struct cm_array *a, PyObject *object, const char *where);
 /* NotImplementedError in torch's words unless the type is float32 or float64:
    "<kernel>" not implemented for 'Long'. */
@@ -35,12 +39,22 @@ int cm_array_settle(struct cm_array *a);
 int cm_array_read(struct cm_array *a, PyObject *object, const char *where,
                   const char *kernel);
 
+/* RuntimeError unless a's type is b's, or its shape is this one. */
+int cm_array_check_type(const struct cm_array *a, const struct cm_array *b);
+int cm_array_check_shape(const struct cm_array *a, int ndim, const ptrdiff_t *shape);
+int cm_array_has_shape(const struct cm_array *a, int ndim, const ptrdiff_t *shape);
+/* The shape as a list, for errors: [2, 3], as torch writes it. A new reference or NULL.
+ */
+PyObject *cm_shape_list(int ndim, const ptrdiff_t *shape);
+
 /* A new array of undefined values. */
 int cm_array_new(struct cm_array *a, int ndim, const ptrdiff_t *shape,
                  enum cm_type type);
 void cm_array_clear(struct cm_array *a);
 /* The array, given away; clears `a`. */
 PyObject *cm_array_give(struct cm_array *a);
+/* None where there is no array. */
+PyObject *cm_array_give_or_none(struct cm_array *a);
 
 /* Opens and settles an array to be changed in place. Where its layout is not the
    kernels', `a` is a copy until cm_array_commit writes it back; cm_array_clear without
@@ -51,7 +65,21 @@ int cm_array_open_output(struct cm_array *a, PyObject *object, const char *where
                          const char *kernel, int in_memory_order);
 int cm_array_commit(struct cm_array *a);
 
-/* Whether the memory between first and last element of two ndarrays intersects. */
+/* out (outer, columns, rows) = in (outer, rows, columns), of float32 or float64 */
+void cm_swap_axes(void *restrict out, const void *restrict in, ptrdiff_t outer,
+                  ptrdiff_t rows, ptrdiff_t columns, enum cm_type type);
+
+/* gradient * factor by NumPy, factor having no dimension `axis` unless it is 0-d. */
+PyObject *cm_array_scale(const struct cm_array *gradient, const struct cm_array *factor,
+                         int axis);
+
+/* Bytes of one element, float32 or float64. */
+static inline size_t cm_type_bytes(enum cm_type type)
+{
+    return type == CM_F32 ? 4 : 8;
+}
+
+/* Whether the memory between first and last element of two arguments intersects. */
 int cm_arrays_overlap(PyObject *a, PyObject *b);
 
 /* Names of the type, for errors: "Long" as torch says, "int64" as NumPy says. */

@@ -10,6 +10,7 @@
 struct cm_state {
     PyTypeObject *generator_type;
     const struct cm_isa *isa; /* the active path */
+    void *work;               /* scratch for a kernel, while no call is using it */
 };
 
 static inline struct cm_state *cm_state_of(PyObject *module)
@@ -17,17 +18,34 @@ static inline struct cm_state *cm_state_of(PyObject *module)
     return PyModule_GetState(module);
 }
 
+/* Calls `kernel` of the table for `type`; its pointers are passed as void *. */
+#define CM_CALL(isa, type, kernel, ...)                                                \
+    ((type) == CM_F32 ? (isa)->f32->kernel(__VA_ARGS__)                                \
+                      : (isa)->f64->kernel(__VA_ARGS__))
+
 /* Each part's functions; module.c adds them. */
+extern PyMethodDef cm_functional_methods[];
+extern PyMethodDef cm_linear_methods[];
+extern PyMethodDef cm_losses_methods[];
 extern PyMethodDef cm_machine_methods[];
+extern PyMethodDef cm_optimiser_methods[];
+extern PyMethodDef cm_rows_methods[];
 /* The types, as new references; NULL with an exception set. */
 PyTypeObject *cm_generator_type_new(PyObject *module);
 
 /* Reads CNN_MNIST_ISA; -1 with an exception set. */
 int cm_machine_init(struct cm_state *state);
 
+/* Scratch of CM_WORK_BYTES for a kernel; NULL with MemoryError. With the GIL held. */
+void *cm_take_work(struct cm_state *state);
+void cm_give_work(struct cm_state *state, void *work);
+
+/* A function of METH_FASTCALL's type, for a method table. */
+#define CM_FASTCALL(function) ((PyCFunction)(void (*)(void))(function)), METH_FASTCALL
+
 /* Gives up the GIL where `work` (elements touched, roughly) is worth the two switches.
    What cm_lock_gil takes back: NULL if the GIL was kept. */
-static inline PyThreadState *cm_unlock_gil(ptrdiff_t work)
+static inline PyThreadState *cm_unlock_gil(double work)
 {
     return work < 16384 ? NULL : PyEval_SaveThread();
 }

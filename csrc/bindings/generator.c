@@ -233,7 +233,7 @@ static PyObject *uniform(PyObject *self, PyObject *const *args, Py_ssize_t nargs
         check_bounds(low, high, out.type) < 0)
         goto done;
     lock(g);
-    PyThreadState *saved = cm_unlock_gil(out.size);
+    PyThreadState *saved = cm_unlock_gil((double)out.size);
     if (out.type == CM_F32)
         cm_uniform_f32(&g->stream, out.data, out.size, low, high);
     else
@@ -256,7 +256,7 @@ static PyObject *randperm(PyObject *self, PyObject *object)
         cm_array_new(&out, 1, &n, CM_I64) < 0)
         return NULL;
     lock(g);
-    PyThreadState *saved = cm_unlock_gil(n);
+    PyThreadState *saved = cm_unlock_gil((double)n);
     cm_randperm(&g->stream, out.data, n);
     cm_lock_gil(saved);
     unlock(g);
@@ -285,7 +285,7 @@ static PyObject *randint(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     if (cm_array_new(&out, 1, &n, CM_I64) < 0)
         return NULL;
     lock(g);
-    PyThreadState *saved = cm_unlock_gil(n);
+    PyThreadState *saved = cm_unlock_gil((double)n);
     cm_randint(&g->stream, out.data, n, low, high);
     cm_lock_gil(saved);
     unlock(g);
@@ -306,11 +306,9 @@ static PyMethodDef methods[] = {
     {"initial_seed", initial_seed, METH_NOARGS, "initial_seed($self, /)\n--\n\n"},
     {"get_state", get_state, METH_NOARGS, "get_state($self, /)\n--\n\n"},
     {"set_state", set_state, METH_O, "set_state($self, state, /)\n--\n\n"},
-    {"uniform", (PyCFunction)(void (*)(void))uniform, METH_FASTCALL,
-     "uniform($self, out, low, high, /)\n--\n\n"},
+    {"uniform", CM_FASTCALL(uniform), "uniform($self, out, low, high, /)\n--\n\n"},
     {"randperm", randperm, METH_O, "randperm($self, n, /)\n--\n\n"},
-    {"randint", (PyCFunction)(void (*)(void))randint, METH_FASTCALL,
-     "randint($self, n, low, high, /)\n--\n\n"},
+    {"randint", CM_FASTCALL(randint), "randint($self, n, low, high, /)\n--\n\n"},
     {"random_int63", random_int63, METH_NOARGS, "random_int63($self, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

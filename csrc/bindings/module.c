@@ -3,6 +3,23 @@
 #include "arrays.h"
 #include "core.h"
 
+#include <stdlib.h>
+
+void *cm_take_work(struct cm_state *state)
+{
+    void *work = state->work ? state->work : aligned_alloc(64, CM_WORK_BYTES);
+    state->work = NULL;
+    return work ? work : PyErr_NoMemory();
+}
+
+void cm_give_work(struct cm_state *state, void *work)
+{
+    if (state->work)
+        free(work);
+    else
+        state->work = work;
+}
+
 static int add_type(PyObject *module, PyTypeObject **slot, PyTypeObject *type)
 {
     *slot = type;
@@ -12,7 +29,10 @@ static int add_type(PyObject *module, PyTypeObject **slot, PyTypeObject *type)
 static int core_exec(PyObject *module)
 {
     struct cm_state *state = cm_state_of(module);
-    PyMethodDef *parts[] = {cm_machine_methods};
+    PyMethodDef *parts[] = {
+        cm_functional_methods, cm_linear_methods,    cm_losses_methods,
+        cm_machine_methods,    cm_optimiser_methods, cm_rows_methods,
+    };
     if (cm_arrays_init() < 0 || cm_machine_init(state) < 0)
         return -1;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -37,7 +57,10 @@ static int core_clear(PyObject *module)
 
 static void core_free(void *module)
 {
+    struct cm_state *state = cm_state_of(module);
     core_clear(module);
+    free(state->work);
+    state->work = NULL;
 }
 
 static PyModuleDef_Slot slots[] = {

@@ -1,0 +1,83 @@
+/* functional.c - the elementwise functions. */
+#include "arguments.h"
+#include "arrays.h"
+#include "core.h"
+
+enum map { EXP, LOG, RELU };
+
+static void map(const struct cm_isa *isa, enum cm_type type, enum map which, void *out,
+                const void *x, ptrdiff_t n)
+{
+    if (which == EXP)
+        CM_CALL(isa, type, exp, out, x, n);
+    else if (which == LOG)
+        CM_CALL(isa, type, log, out, x, n);
+    else
+        CM_CALL(isa, type, relu, out, x, n);
+}
+
+static PyObject *elementwise(PyObject *module, PyObject *object, enum map which,
+                             const char *kernel, const char *where)
+{
+    const struct cm_isa *isa = cm_state_of(module)->isa;
+    struct cm_array x = {0}, out = {0};
+    PyObject *result = NULL;
+    if (cm_array_read(&x, object, where, kernel) < 0 ||
+        cm_array_new(&out, x.ndim, x.shape, x.type) < 0)
+        goto done;
+    PyThreadState *saved = cm_unlock_gil((double)x.size);
+    map(isa, x.type, which, out.data, x.data, x.size);
+    cm_lock_gil(saved);
+    result = cm_array_give(&out);
+done:
+    cm_array_clear(&x);
+    return result;
+}
+
+static PyObject *relu(PyObject *module, PyObject *x)
+{
+    return elementwise(module, x, RELU, "relu", "relu(): argument 'x'");
+}
+
+static PyObject *exponential(PyObject *module, PyObject *x)
+{
+    return elementwise(module, x, EXP, "exp", "exp(): argument 'x'");
+}
+
+static PyObject *logarithm(PyObject *module, PyObject *x)
+{
+    return elementwise(module, x, LOG, "log", "log(): argument 'x'");
+}
+
+static PyObject *relu_backward(PyObject *module, PyObject *const *args,
+                               Py_ssize_t nargs)
+{
+    const struct cm_isa *isa = cm_state_of(module)->isa;
+    struct cm_array dout = {0}, x = {0}, dx = {0};
+    PyObject *result = NULL;
+    if (cm_check_count("relu_backward", nargs, 2) < 0 ||
+        cm_array_read(&dout, args[0], "relu_backward(): argument 'dout'",
+                      "relu_backward") < 0 ||
+        cm_array_read(&x, args[1], "relu_backward(): argument 'x'", "relu_backward") <
+            0 ||
+        cm_array_check_type(&dout, &x) < 0 ||
+        cm_array_check_shape(&dout, x.ndim, x.shape) < 0 ||
+        cm_array_new(&dx, x.ndim, x.shape, x.type) < 0)
+        goto done;
+    PyThreadState *saved = cm_unlock_gil((double)x.size);
+    CM_CALL(isa, x.type, relu_backward, dx.data, dout.data, x.data, x.size);
+    cm_lock_gil(saved);
+    result = cm_array_give(&dx);
+done:
+    cm_array_clear(&dout);
+    cm_array_clear(&x);
+    return result;
+}
+
+PyMethodDef cm_functional_methods[] = {
+    {"relu", relu, METH_O, "relu(x, /)\n--\n\n"},
+    {"relu_backward", CM_FASTCALL(relu_backward), "relu_backward(dout, x, /)\n--\n\n"},
+    {"exp", exponential, METH_O, "exp(x, /)\n--\n\n"},
+    {"log", logarithm, METH_O, "log(x, /)\n--\n\n"},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,311 @@
+/* losses.c - nll_loss and cross_entropy with their reductions and gradients. */
+#include "arguments.h"
+#include "arrays.h"
+#include "core.h"
+#include "targets.h"
+
+static void fill(void *out, enum cm_type type, ptrdiff_t n, double value)
+{
+    float *f32 = out;
+    double *f64 = out;
+    for (ptrdiff_t i = 0; i < n; i++)
+        if (type == CM_F32)
+            f32[i] = (float)value;
+        else
+            f64[i] = value;
+}
+
+static double item(const struct cm_array *scalar)
+{
+    return scalar->type == CM_F32 ? *(const float *)scalar->data
+                                  : *(const double *)scalar->data;
+}
+
+/* Memory for one kernel call; {0} when there is none. */
+struct scratch {
+    void *rows;   /* x in rows, where its class dimension is not the last */
+    void *target; /* class probabilities likewise */
+    void *losses; /* (B) */
+    void *scale;  /* (B) */
+};
+
+static int allocate(struct scratch *s, const struct cm_targets *t, int probabilities)
+{
+    const size_t bytes = cm_type_bytes(t->x.type);
+    const size_t row = (size_t)t->B * bytes, all = (size_t)t->x.size * bytes;
+    s->losses = PyMem_RawMalloc(row);
+    s->scale = PyMem_RawMalloc(row);
+    if (t->inner > 1) {
+        s->rows = PyMem_RawMalloc(all);
+        s->target = probabilities ? PyMem_RawMalloc(all) : NULL;
+    }
+    if (s->losses && s->scale &&
+        (t->inner <= 1 || (s->rows && (!probabilities || s->target))))
+        return 0;
+    PyErr_NoMemory();
+    return -1;
+}
+
+static void release(struct scratch *s)
+{
+    PyMem_RawFree(s->rows);
+    PyMem_RawFree(s->target);
+    PyMem_RawFree(s->losses);
+    PyMem_RawFree(s->scale);
+}
+
+/* x (outer, C, inner) as (B, C) */
+static const void *rows_of(const struct cm_targets *t, const struct cm_array *x,
+                           void *scratch)
+{
+    if (!scratch)
+        return x->data;
+    cm_swap_axes(scratch, x->data, t->outer, t->C, t->inner, x->type);
+    return scratch;
+}
+
+/* What a mean divides by; row_weight (B) is overwritten. */
+static double divisor(const struct cm_isa *isa, const struct cm_targets *t,
+                      void *row_weight)
+{
+    const enum cm_type type = t->x.type;
+    if (t->reduction != CM_MEAN)
+        return 1;
+    if (!t->index)
+        return t->C > 0 ? (double)t->B : 0;
+    if (!t->weight.object)
+        return (double)t->counted;
+    CM_CALL(isa, type, target_weight, row_weight, t->index, t->weight.data,
+            t->ignore_index, t->B);
+    return CM_CALL(isa, type, sum, row_weight, t->B);
+}
+
+/* The reduced loss into `out`, which is 0-d; with reduction none it is complete. */
+static void reduce(const struct cm_isa *isa, const struct cm_targets *t,
+                   struct cm_array *out, const void *losses, double W)
+{
+    if (t->reduction == CM_NONE)
+        return;
+    const double sum = CM_CALL(isa, t->x.type, sum, losses, t->B);
+    fill(out->data, t->x.type, 1, t->reduction == CM_MEAN ? sum / W : sum);
+}
+
+static int new_result(const struct cm_targets *t, struct cm_array *out)
+{
+    if (t->reduction == CM_NONE)
+        return cm_targets_new_losses(t, out);
+    return cm_array_new(out, 0, NULL, t->x.type);
+}
+
+static PyObject *nll_loss(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    static const char *const wheres[] = {
+        "nll_loss(): argument 'logp'", "nll_loss(): argument 'target'",
+        "nll_loss(): argument 'weight'", "nll_loss(): argument 'ignore_index'",
+        "nll_loss(): argument 'reduction'"};
+    const struct cm_isa *isa = cm_state_of(module)->isa;
+    struct cm_targets t = {0};
+    struct cm_array out = {0};
+    struct scratch s = {0};
+    PyObject *result = NULL;
+    if (cm_check_count("nll_loss", nargs, 5) < 0 ||
+        cm_targets_open(&t, args, wheres) < 0 || cm_targets_read_indices(&t) < 0 ||
+        allocate(&s, &t, 0) < 0 || new_result(&t, &out) < 0)
+        goto done;
+    PyThreadState *saved = cm_unlock_gil((double)(t.inner > 1 ? t.x.size : t.B));
+    const void *logp = rows_of(&t, &t.x, s.rows);
+    void *losses = t.reduction == CM_NONE ? out.data : s.losses;
+    CM_CALL(isa, t.x.type, nll_loss, losses, logp, t.index, t.weight.data,
+            t.ignore_index, t.B, t.C);
+    reduce(isa, &t, &out, losses, divisor(isa, &t, s.scale));
+    cm_lock_gil(saved);
+    result = cm_array_give(&out);
+done:
+    release(&s);
+    cm_targets_clear(&t);
+    cm_array_clear(&out);
+    return result;
+}
+
+static PyObject *nll_loss_backward(PyObject *module, PyObject *const *args,
+                                   Py_ssize_t nargs)
+{
+    static const char *const wheres[] = {"nll_loss_backward(): argument 'logp'",
+                                         "nll_loss_backward(): argument 'target'",
+                                         "nll_loss_backward(): argument 'weight'",
+                                         "nll_loss_backward(): argument 'ignore_index'",
+                                         "nll_loss_backward(): argument 'reduction'"};
+    const struct cm_isa *isa = cm_state_of(module)->isa;
+    struct cm_targets t = {0};
+    struct cm_array dout = {0}, dlogp = {0};
+    struct scratch s = {0};
+    PyObject *result = NULL;
+    if (cm_check_count("nll_loss_backward", nargs, 6) < 0 ||
+        cm_targets_open(&t, args + 1, wheres) < 0 || cm_targets_read_indices(&t) < 0 ||
+        cm_array_read(&dout, args[0], "nll_loss_backward(): argument 'dout'",
+                      "nll_loss_backward") < 0 ||
+        cm_targets_check_dout(&t, &dout) < 0 || allocate(&s, &t, 0) < 0 ||
+        cm_array_new(&dlogp, t.x.ndim, t.x.shape, t.x.type) < 0)
+        goto done;
+    PyThreadState *saved = cm_unlock_gil((double)t.x.size);
+    const void *dlosses = dout.data;
+    if (t.reduction != CM_NONE) {
+        fill(s.losses, t.x.type, t.B, item(&dout) / divisor(isa, &t, s.scale));
+        dlosses = s.losses;
+    }
+    CM_CALL(isa, t.x.type, nll_loss_backward, s.rows ? s.rows : dlogp.data, dlosses,
+            t.index, t.weight.data, t.ignore_index, t.B, t.C);
+    if (s.rows)
+        cm_swap_axes(dlogp.data, s.rows, t.outer, t.inner, t.C, t.x.type);
+    cm_lock_gil(saved);
+    result = cm_array_give(&dlogp);
+done:
+    release(&s);
+    cm_targets_clear(&t);
+    cm_array_clear(&dout);
+    cm_array_clear(&dlogp);
+    return result;
+}
+
+static int check_smoothing(double label_smoothing)
+{
+    if (!(label_smoothing > 1.0))
+        return 0;
+    PyObject *got = PyFloat_FromDouble(label_smoothing);
+    if (got)
+        PyErr_Format(PyExc_RuntimeError,
+                     "label_smoothing must be between 0.0 and 1.0. Got: %R", got);
+    Py_XDECREF(got);
+    return -1;
+}
+
+/* torch's order of decision: equal shapes mean class probabilities */
+static int read_cross_entropy(struct cm_targets *t, double label_smoothing,
+                              int *probabilities)
+{
+    const struct cm_array *x = &t->x;
+    *probabilities = cm_array_has_shape(&t->target, x->ndim, x->shape);
+    if (*probabilities) {
+        if (cm_targets_read_probabilities(t) < 0)
+            return -1;
+        return check_smoothing(label_smoothing);
+    }
+    if (check_smoothing(label_smoothing) < 0 ||
+        cm_array_check_float(x, x->ndim <= 2 ? "log_softmax_lastdim_kernel_impl"
+                                             : "log_softmax_kernel_impl") < 0)
+        return -1;
+    return cm_targets_read_indices(t);
+}
+
+struct cross_entropy {
+    struct cm_targets t;
+    struct cm_array out, dx, dtarget; /* the gradients where they are asked for */
+    struct scratch s;
+    double label_smoothing;
+    int probabilities;
+};
+
+static void compute(const struct cm_isa *isa, struct cross_entropy *c)
+{
+    const struct cm_targets *t = &c->t;
+    const enum cm_type type = t->x.type;
+    struct scratch *s = &c->s;
+    const void *x = rows_of(t, &t->x, s->rows);
+    void *losses = t->reduction == CM_NONE ? c->out.data : s->losses;
+    void *dx = c->dx.object ? (s->rows ? s->rows : c->dx.data) : NULL;
+    const double W = divisor(isa, t, s->scale);
+    fill(s->scale, type, t->B, t->reduction == CM_MEAN ? 1 / W : 1);
+    if (c->probabilities) {
+        const void *q = rows_of(t, &t->target, s->target);
+        void *dq = c->dtarget.object ? (s->target ? s->target : c->dtarget.data) : NULL;
+        CM_CALL(isa, type, cross_entropy_probabilities, losses, dx, dq, x, q,
+                t->weight.data, s->scale, c->label_smoothing, t->B, t->C);
+        if (dq && s->target)
+            cm_swap_axes(c->dtarget.data, dq, t->outer, t->inner, t->C, type);
+    } else {
+        CM_CALL(isa, type, cross_entropy, losses, dx, x, t->index, t->weight.data,
+                s->scale, t->ignore_index, c->label_smoothing, t->B, t->C);
+    }
+    if (dx && s->rows)
+        cm_swap_axes(c->dx.data, dx, t->outer, t->inner, t->C, type);
+    reduce(isa, t, &c->out, losses, W);
+}
+
+static PyObject *cross_entropy(PyObject *module, PyObject *const *args,
+                               Py_ssize_t nargs)
+{
+    static const char *const wheres[] = {"cross_entropy(): argument 'x'",
+                                         "cross_entropy(): argument 'target'",
+                                         "cross_entropy(): argument 'weight'",
+                                         "cross_entropy(): argument 'ignore_index'",
+                                         "cross_entropy(): argument 'reduction'"};
+    const struct cm_isa *isa = cm_state_of(module)->isa;
+    struct cross_entropy c = {0};
+    struct cm_targets *t = &c.t;
+    int need_x, need_target;
+    PyObject *result = NULL;
+    if (cm_check_count("cross_entropy", nargs, 8) < 0 ||
+        cm_targets_open(t, args, wheres) < 0 ||
+        cm_read_double(&c.label_smoothing, args[5],
+                       "cross_entropy(): argument 'label_smoothing'") < 0 ||
+        cm_read_bool(&need_x, args[6]) < 0 || cm_read_bool(&need_target, args[7]) < 0 ||
+        read_cross_entropy(t, c.label_smoothing, &c.probabilities) < 0)
+        goto done;
+    if (need_target && !c.probabilities) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "cross_entropy(): class indices have no gradient");
+        goto done;
+    }
+    if (allocate(&c.s, t, c.probabilities) < 0 || new_result(t, &c.out) < 0 ||
+        (need_x && cm_array_new(&c.dx, t->x.ndim, t->x.shape, t->x.type) < 0) ||
+        (need_target && cm_array_new(&c.dtarget, t->x.ndim, t->x.shape, t->x.type) < 0))
+        goto done;
+    PyThreadState *saved = cm_unlock_gil((double)t->x.size);
+    compute(isa, &c);
+    cm_lock_gil(saved);
+    result = Py_BuildValue("NNN", cm_array_give(&c.out), cm_array_give_or_none(&c.dx),
+                           cm_array_give_or_none(&c.dtarget));
+done:
+    release(&c.s);
+    cm_targets_clear(t);
+    cm_array_clear(&c.out);
+    cm_array_clear(&c.dx);
+    cm_array_clear(&c.dtarget);
+    return result;
+}
+
+static PyObject *cross_entropy_backward(PyObject *Py_UNUSED(module),
+                                        PyObject *const *args, Py_ssize_t nargs)
+{
+    static const char kernel[] = "cross_entropy_backward";
+    struct cm_array dout = {0}, gradient = {0};
+    PyObject *result = NULL;
+    if (cm_check_count(kernel, nargs, 2) < 0 ||
+        cm_array_open(&dout, args[0], "cross_entropy_backward(): argument 'dout'") <
+            0 ||
+        cm_array_open(&gradient, args[1],
+                      "cross_entropy_backward(): argument 'gradient'") < 0 ||
+        cm_array_check_float(&gradient, kernel) < 0 ||
+        cm_array_check_type(&dout, &gradient) < 0 ||
+        (dout.ndim > 0 && cm_check_losses_shape(&dout, &gradient) < 0))
+        goto done;
+    result = cm_array_scale(&gradient, &dout, 1);
+done:
+    cm_array_clear(&dout);
+    cm_array_clear(&gradient);
+    return result;
+}
+
+PyMethodDef cm_losses_methods[] = {
+    {"nll_loss", CM_FASTCALL(nll_loss),
+     "nll_loss(logp, target, weight, ignore_index, reduction, /)\n--\n\n"},
+    {"nll_loss_backward", CM_FASTCALL(nll_loss_backward),
+     "nll_loss_backward(dout, logp, target, weight, ignore_index, reduction, /)\n"
+     "--\n\n"},
+    {"cross_entropy", CM_FASTCALL(cross_entropy),
+     "cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing, "
+     "need_x, need_target, /)\n--\n\n"},
+    {"cross_entropy_backward", CM_FASTCALL(cross_entropy_backward),
+     "cross_entropy_backward(dout, gradient, /)\n--\n\n"},
+    {NULL, NULL, 0, NULL},
+};
