@@ -6,11 +6,14 @@
 #include <Python.h>
 
 #include "../kernels/kernels.h"
+#include "../runtime/pool.h"
 
 struct cm_state {
     PyTypeObject *generator_type;
     const struct cm_isa *isa; /* the active path */
     void *work;               /* scratch for a kernel, while no call is using it */
+    struct cm_pool *pool;     /* NULL until the first call that can use it */
+    int threads;              /* at least 1 */
 };
 
 static inline struct cm_state *cm_state_of(PyObject *module)
@@ -30,11 +33,15 @@ extern PyMethodDef cm_losses_methods[];
 extern PyMethodDef cm_machine_methods[];
 extern PyMethodDef cm_optimiser_methods[];
 extern PyMethodDef cm_rows_methods[];
+extern PyMethodDef cm_threads_methods[];
 /* The types, as new references; NULL with an exception set. */
 PyTypeObject *cm_generator_type_new(PyObject *module);
 
-/* Reads CNN_MNIST_ISA; -1 with an exception set. */
+/* Read CNN_MNIST_ISA and CNN_MNIST_NUM_THREADS; -1 with an exception set. */
 int cm_machine_init(struct cm_state *state);
+int cm_threads_init(struct cm_state *state);
+/* The pool, created at the first call. NULL where memory is short: one thread, then. */
+struct cm_pool *cm_pool_of(struct cm_state *state);
 
 /* Scratch of CM_WORK_BYTES for a kernel; NULL with MemoryError. With the GIL held. */
 void *cm_take_work(struct cm_state *state);

@@ -32,8 +32,10 @@ static int core_exec(PyObject *module)
     PyMethodDef *parts[] = {
         cm_functional_methods, cm_linear_methods,    cm_losses_methods,
         cm_machine_methods,    cm_optimiser_methods, cm_rows_methods,
+        cm_threads_methods,
     };
-    if (cm_arrays_init() < 0 || cm_machine_init(state) < 0)
+    if (cm_arrays_init() < 0 || cm_machine_init(state) < 0 ||
+        cm_threads_init(state) < 0)
         return -1;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (PyModule_AddFunctions(module, parts[i]) < 0)
@@ -61,6 +63,9 @@ static void core_free(void *module)
     core_clear(module);
     free(state->work);
     state->work = NULL;
+    if (state->pool)
+        cm_pool_free(state->pool);
+    state->pool = NULL;
 }
 
 static PyModuleDef_Slot slots[] = {

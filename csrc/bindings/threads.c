@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-struct cm_pool *cm_state_pool(struct cm_state *state)
+struct cm_pool *cm_pool_of(struct cm_state *state)
 {
     if (!state->pool)
         state->pool = cm_pool_new(state->threads);
@@ -20,7 +20,8 @@ static PyObject *set_num_threads(PyObject *module, PyObject *object)
         return NULL;
     if (n < 1 || n > INT_MAX) {
         PyErr_Format(PyExc_RuntimeError,
-                     "set_num_threads expects a positive integer, got %lld", (long long)n);
+                     "set_num_threads expects a positive integer, got %lld",
+                     (long long)n);
         return NULL;
     }
     state->threads = (int)n;
@@ -45,7 +46,8 @@ int cm_threads_init(struct cm_state *state)
     long n = strtol(text, &end, 10);
     if (*end || n < 1 || n > INT_MAX) {
         PyErr_Format(PyExc_ValueError,
-                     "CNN_MNIST_NUM_THREADS: expected a positive integer, got '%s'", text);
+                     "CNN_MNIST_NUM_THREADS: expected a positive integer, got '%s'",
+                     text);
         return -1;
     }
     state->threads = (int)n;
