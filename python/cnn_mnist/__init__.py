@@ -1,0 +1,33 @@
+"""cnn_mnist: small multilayer perceptrons in C under a torch-shaped API for NumPy arrays."""
+
+from . import tape  # first: Tensor and its operations are made of it  # noqa: F401
+from ._version import __version__
+from .dtypes import bool_ as bool
+from .dtypes import double, dtype, float32, float64, int32, int64, long, uint8
+from .dtypes import float32 as float
+from .dtypes import int32 as int
+from .grad_mode import enable_grad, is_grad_enabled, no_grad
+from .tensor import Size, Tensor
+from .toplevel import (
+    abs,
+    allclose,
+    arange,
+    argmax,
+    as_tensor,
+    cat,
+    equal,
+    exp,
+    from_numpy,
+    log,
+    log_softmax,
+    logsumexp,
+    max,
+    mean,
+    ones,
+    relu,
+    softmax,
+    stack,
+    sum,
+    tensor,
+    zeros,
+)

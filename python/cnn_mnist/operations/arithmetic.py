@@ -1,0 +1,261 @@
+"""`+ - * / ** // % @` and the sign: each beside its gradient.
+
+g is the gradient of the result. Where an operand was broadcast its gradient is summed back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..tape import Array, Storage, record, wants_grad, wrap
+from .common import array_like, broadcast, floating_pair, pair, quiet, sum_to, to_array
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def _wants(tensor: Storage | None) -> bool:
+    """Whether the gradient of this operand is wanted, so that the other's value must be kept."""
+    if tensor is None:
+        return False
+    return tensor._requires_grad or (tensor._view is not None and wants_grad(tensor))
+
+
+def add(input: Any, other: Any) -> Tensor:
+    """input + other."""
+    a, b, x, y = pair(input, other)
+    shapes = x.shape, y.shape
+
+    def gradients(g: Array) -> Sequence[Array]:
+        return sum_to(g, shapes[0]), sum_to(g, shapes[1])
+
+    return record(broadcast(np.add, x, y), "AddBackward0", (a, b), gradients)
+
+
+def sub(input: Any, other: Any) -> Tensor:
+    """input - other."""
+    a, b, x, y = pair(input, other)
+    if x.dtype.kind == "b":
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. "
+            "Use the `^` or `logical_xor()` operator instead."
+        )
+    shapes = x.shape, y.shape
+
+    def gradients(g: Array) -> Sequence[Array | None]:
+        return sum_to(g, shapes[0]), None if b is None else -sum_to(g, shapes[1])
+
+    return record(broadcast(np.subtract, x, y), "SubBackward0", (a, b), gradients)
+
+
+def rsub(input: Any, other: Any) -> Tensor:
+    """other - input: what `ndarray - Tensor` and `1 - Tensor` call."""
+    b, a, y, x = pair(input, other)
+    if x.dtype.kind == "b":
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
+            "trying to invert a mask, use the `~` or `logical_not()` operator instead."
+        )
+    shapes = x.shape, y.shape
+
+    def gradients(g: Array) -> Sequence[Array | None]:
+        return None if a is None else sum_to(g, shapes[0]), -sum_to(g, shapes[1])
+
+    return record(broadcast(np.subtract, x, y), "RsubBackward1", (a, b), gradients)
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """input * other."""
+    a, b, x, y = pair(input, other)
+    shapes = x.shape, y.shape
+    keep_x, keep_y = _wants(b), _wants(a)
+
+    def gradients(g: Array) -> Sequence[Array | None]:
+        return (
+            sum_to(g * y, shapes[0]) if keep_y else None,
+            sum_to(g * x, shapes[1]) if keep_x else None,
+        )
+
+    saved = (a if keep_x else None, b if keep_y else None)
+    return record(broadcast(np.multiply, x, y), "MulBackward0", (a, b), gradients, saved)
+
+
+def div(input: Any, other: Any) -> Tensor:
+    """input / other, float32 for integers. d(x/y) = dx/y - dy x/y^2."""
+    a, b, x, y = floating_pair(input, other)
+    shapes = x.shape, y.shape
+    keep_x, need_x = _wants(b), _wants(a)
+
+    def gradients(g: Array) -> Sequence[Array | None]:
+        return (
+            sum_to(g / y, shapes[0]) if need_x else None,
+            sum_to(-g * ((x / y) / y), shapes[1]) if keep_x else None,
+        )
+
+    saved = (a if keep_x else None, b)
+    return record(broadcast(np.divide, x, y), "DivBackward0", (a, b), gradients, saved)
+
+
+def reciprocal(input: Tensor) -> Tensor:
+    """1 / input. d(1/x) = -dx/x^2."""
+    one, a, _, x = floating_pair(1.0, input)
+    y = quiet(np.reciprocal, x)
+    return record(y, "ReciprocalBackward0", (a,), lambda g: (-g * (y * y),), (), True)
+
+
+def rdiv(input: Any, other: Any) -> Tensor:
+    """other / input, as torch computes it: reciprocal, then product, for a number."""
+    if isinstance(other, (Storage, np.ndarray)):
+        return div(other, input)
+    return mul(reciprocal(input), other)
+
+
+def neg(input: Tensor) -> Tensor:
+    """-input."""
+    x = input._array
+    if x.dtype.kind == "b":
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
+        )
+    return record(quiet(np.negative, x), "NegBackward0", (input,), lambda g: (-g,))
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """input ** exponent. d(x^k) = k x^(k-1) dx + x^k log(x) dk; at x = 0, k >= 0 dk counts 0."""
+    a, b, x, k = pair(input, exponent)
+    if x.dtype.kind in "iu" and b is None and k < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    out = np.asarray(broadcast(_power, x, k))
+    need_x, need_k = _wants(a), _wants(b)
+
+    def gradients(g: Array) -> Sequence[Array | None]:
+        dx = dk = None
+        if need_x:
+            dx = sum_to(np.where(k == 0, np.zeros_like(g), g * (k * x ** (k - 1))), x.shape)
+        if need_k:
+            slope = np.where((x == 0) & (k >= 0), np.zeros_like(out), out * np.log(x))
+            dk = sum_to(g * slope, k.shape)
+        return dx, dk
+
+    name = "PowBackward0" if b is None else "PowBackward2" if a is None else "PowBackward1"
+    return record(out, name, (a, b), gradients, (a, b), need_k)
+
+
+def _power(x: Array, k: Array) -> Any:
+    if x.dtype.kind in "iu":  # negative exponents in a Tensor: torch truncates x**k towards 0
+        whole = np.power(x, np.maximum(k, 0))
+        return np.where(k < 0, np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (k % 2), 0)), whole)
+    return np.power(x, k)
+
+
+def rpow(input: Any, other: Any) -> Tensor:
+    """other ** input."""
+    return pow(other, input)
+
+
+def _whole(name: str, function: Any, input: Any, other: Any) -> Tensor:
+    _, _, x, y = pair(input, other)
+    if x.dtype.kind == "b":
+        raise RuntimeError(f"{name}: not implemented for bool Tensors")
+    if x.dtype.kind != "f" and not np.all(y):
+        raise RuntimeError("ZeroDivisionError")
+    return wrap(broadcast(function, x, y))
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """input // other, rounded down. It has no gradient: an operand must not require one."""
+    _refuse_grad("floor_divide", input, other)
+    return _whole("floor_divide", np.floor_divide, input, other)
+
+
+def rfloor_divide(input: Any, other: Any) -> Tensor:
+    return floor_divide(other, input)
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """input % other with the sign of `other`. It is not on the tape."""
+    _refuse_grad("remainder", input, other)
+    return _whole("remainder", np.remainder, input, other)
+
+
+def rremainder(input: Any, other: Any) -> Tensor:
+    return remainder(other, input)
+
+
+def _refuse_grad(name: str, *operands: Any) -> None:
+    for each in operands:
+        if isinstance(each, Storage) and wants_grad(each):
+            raise RuntimeError(
+                f"{name} has no gradient on the tape and its operand requires grad: "
+                "write x.detach() if no gradient is meant to pass"
+            )
+
+
+def matmul(input: Any, other: Any) -> Tensor:
+    """input @ other: vectors, matrices, batches of matrices.
+
+    out = x @ y; dx = g @ y^T, dy = x^T @ g, summed over broadcast batches.
+    """
+    a, x = _matrix(input)
+    b, y = _matrix(other)
+    if x.dtype != y.dtype:
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {_ctype(x)} != {_ctype(y)}"
+        )
+    try:
+        out = quiet(np.matmul, x, y)
+    except ValueError:
+        raise _matmul_error(x, y) from None
+    keep_x, keep_y = _wants(b), _wants(a)
+
+    def gradients(g: Array) -> Sequence[Array | None]:
+        rows = x if x.ndim > 1 else x[None, :]
+        columns = y if y.ndim > 1 else y[:, None]
+        g = g if x.ndim > 1 else np.expand_dims(g, -1 if y.ndim == 1 else -2)
+        g = g if y.ndim > 1 else g[..., None]
+        dx = dy = None
+        if keep_y:
+            dx = sum_to(g @ columns.swapaxes(-1, -2), rows.shape).reshape(x.shape)
+        if keep_x:
+            dy = sum_to(rows.swapaxes(-1, -2) @ g, columns.shape).reshape(y.shape)
+        return dx, dy
+
+    saved = (a if keep_x else None, b if keep_y else None)
+    return record(out, _matmul_name(x.ndim, y.ndim), (a, b), gradients, saved)
+
+
+def rmatmul(input: Any, other: Any) -> Tensor:
+    return matmul(other, input)
+
+
+def _matrix(value: Any) -> tuple[Storage, Array]:
+    if not isinstance(value, Storage):
+        if not array_like(value):
+            raise TypeError(f"matmul: expected a Tensor, got {type(value).__name__}")
+        value = wrap(to_array(value))
+    return value, value._array
+
+
+def _ctype(x: Array) -> str:
+    names = {"float32": "float", "float64": "double", "int64": "long", "int32": "int"}
+    return names.get(x.dtype.name, x.dtype.name)
+
+
+def _matmul_name(x_ndim: int, y_ndim: int) -> str:
+    names = {(1, 1): "Dot", (2, 1): "Mv", (1, 2): "Squeeze", (2, 2): "Mm"}
+    name = names.get((x_ndim, y_ndim), "UnsafeView")
+    return name + ("Backward4" if name == "Squeeze" else "Backward0")
+
+
+def _matmul_error(x: Array, y: Array) -> RuntimeError:
+    if not x.ndim or not y.ndim:
+        return RuntimeError(
+            "both arguments to matmul need to be at least 1D, "
+            f"but they are {x.ndim}D and {y.ndim}D"
+        )
+    left, right = ("x".join(map(str, each.shape)) for each in (x, y))
+    return RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({left} and {right})")

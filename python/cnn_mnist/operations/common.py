@@ -1,0 +1,210 @@
+"""What operations share: operands, broadcasting, dimensions, NumPy without its warnings."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dtypes import BOOL, F32, I64, of_numpy, result_type
+from ..tape import Array, Storage, record, wrap
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+array_of = np.array
+
+
+# NumPy's arithmetic without its warnings: torch divides by zero in silence --------------------
+class _Quiet(threading.local):
+    """Each thread's own context in which NumPy's floating-point warnings are off."""
+
+    def __init__(self) -> None:
+        context = contextvars.Context()
+        context.run(np.seterr, all="ignore")
+        self.run = context.run
+
+
+def _quiet_by_context(function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return _quiet.run(function, *args)
+    except RuntimeError:  # a finalizer that runs within this thread's context: not enterable
+        return _quiet_by_errstate(function, *args)
+
+
+def _quiet_by_errstate(function: Callable[..., Any], *args: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return function(*args)
+
+
+# NumPy 2 keeps its error state in a context variable, where entering a context is five times
+# cheaper than np.errstate.
+if int(np.__version__.split(".")[0]) >= 2:
+    _quiet = _Quiet()
+    quiet = _quiet_by_context
+else:
+    quiet = _quiet_by_errstate
+
+
+# operands ----------------------------------------------------------------------------------
+def cast(tensor: Storage, dtype: np.dtype[Any]) -> Tensor:
+    """`tensor` itself when it has that type, else a recorded copy of the type."""
+    x = tensor._array
+    if x.dtype == dtype:
+        return tensor  # type: ignore[return-value]
+    converted = quiet(x.astype, dtype)
+    if dtype.kind != "f":
+        return wrap(converted)
+    before = x.dtype
+    return record(converted, "ToCopyBackward0", (tensor,), lambda g: (g.astype(before),))
+
+
+def array_like(value: Any) -> bool:
+    """Whether `value` offers its elements as an array."""
+    return hasattr(value, "__array__") or hasattr(value, "__dlpack__")
+
+
+def to_array(value: Any) -> Array:
+    """The array that `value` holds or offers, without a copy where that is possible."""
+    if isinstance(value, Storage):
+        return value._array
+    if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
+def _operand(value: Any) -> tuple[Any, np.dtype[Any], int]:
+    """`value` as a Tensor or Python number, its type, its rank in `dtypes.result_type`."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Storage):
+        pass
+    elif isinstance(value, bool):
+        return value, BOOL, 0
+    elif isinstance(value, int):
+        return value, I64, 0
+    elif isinstance(value, float):
+        return value, F32, 0
+    elif array_like(value):
+        array = to_array(value)
+        of_numpy(array.dtype)
+        value = wrap(array)
+    else:
+        raise TypeError(f"expected a Tensor, an array or a number, got {type(value).__name__}")
+    return value, value._array.dtype, 2 if value._array.ndim else 1
+
+
+def number(value: Any, dtype: np.dtype[Any]) -> Array:
+    """A Python number as a 0-d array of `dtype`; integers wrap around as torch's do."""
+    if dtype.kind in "iu" and dtype.itemsize < 8:
+        return array_of(value, I64).astype(dtype)
+    return array_of(value, dtype)
+
+
+def pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:
+    """Two operands by torch's rules of mixing: the Tensors (None for a number), their arrays."""
+    if isinstance(a, Storage):
+        x = a._array
+        if isinstance(b, Storage):
+            y = b._array
+            if x.dtype is y.dtype:
+                return a, b, x, y
+        elif type(b) is float and x.dtype.kind == "f":
+            return a, None, x, array_of(b, x.dtype)
+    return _mixed_pair(a, b, result_type)
+
+
+def floating_pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:
+    """`pair` for operations whose result is floating: integers become float32."""
+    a, b, x, y = pair(a, b)
+    return (a, b, x, y) if x.dtype.kind == "f" else _mixed_pair(a, b, lambda *_: F32)
+
+
+def _mixed_pair(
+    a: Any, b: Any, rule: Callable[[np.dtype[Any], int, np.dtype[Any], int], np.dtype[Any]]
+) -> tuple[Storage | None, Storage | None, Array, Array]:
+    a, a_type, a_rank = _operand(a)
+    b, b_type, b_rank = _operand(b)
+    dtype = rule(a_type, a_rank, b_type, b_rank)
+    a, x = (cast(a, dtype), None) if a_rank else (None, number(a, dtype))
+    b, y = (cast(b, dtype), None) if b_rank else (None, number(b, dtype))
+    return a, b, a._array if x is None else x, b._array if y is None else y
+
+
+def broadcast(function: Callable[..., Any], x: Array, y: Array) -> Any:
+    """function(x, y) without warnings; shapes that do not fit raise torch's error."""
+    try:
+        return quiet(function, x, y)
+    except ValueError as error:
+        raise _mismatch(x, y) or error from None
+
+
+def _mismatch(x: Array, y: Array) -> RuntimeError | None:
+    ndim = max(x.ndim, y.ndim)
+    shapes = [(1,) * (ndim - each.ndim) + each.shape for each in (x, y)]
+    for dim in reversed(range(ndim)):
+        a, b = (shape[dim] for shape in shapes)
+        if a != b and 1 not in (a, b):
+            return RuntimeError(
+                f"The size of tensor a ({a}) must match the size of tensor b ({b}) "
+                f"at non-singleton dimension {dim}"
+            )
+    return None
+
+
+def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
+    """The gradient of broadcasting `shape` to g's shape: sum over the dimensions it gained."""
+    if g.shape == shape:
+        return g
+    lead = g.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        lead + dim for dim, size in enumerate(shape) if size == 1 and g.shape[lead + dim] != 1
+    )
+    return np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)
+
+
+# dimensions --------------------------------------------------------------------------------
+def check_dim(dim: Any, ndim: int) -> int:
+    """`dim` counted from the front; 0-d input takes 0 and -1."""
+    if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        raise TypeError(f"dim must be an int, not {type(dim).__name__}")
+    index = dim.__index__()
+    limit = max(ndim, 1)
+    if not -limit <= index < limit:
+        raise IndexError(
+            "Dimension out of range (expected to be in range of "
+            f"[{-limit}, {limit - 1}], but got {index})"
+        )
+    return index % limit  # type: ignore[no-any-return]
+
+
+def check_dims(dim: Any, ndim: int) -> tuple[int, ...]:
+    """A dim or several as a tuple; None and () mean all."""
+    if dim is None:
+        return tuple(range(ndim))
+    if isinstance(dim, (tuple, list)):
+        dims = tuple(check_dim(each, ndim) for each in dim)
+        for each in dims:
+            if dims.count(each) > 1:
+                raise RuntimeError(f"dim {each} appears multiple times in the list of dims")
+        return dims or tuple(range(ndim))
+    return (check_dim(dim, ndim),)
+
+
+def size_of(sizes: Sequence[Any]) -> tuple[int, ...]:
+    """view(2, 3), view((2, 3)) and view(x.shape) mean the same."""
+    if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
+        sizes = sizes[0]
+    return tuple(each.__index__() for each in sizes)
+
+
+def either(name: str, one: Any, numpy_name: str, other: Any, default: Any) -> Any:
+    """The value given under torch's or under NumPy's name of an argument."""
+    if other is not None:
+        if one is not default:
+            raise TypeError(f"got both {name} and {numpy_name}: they are the same argument")
+        return other
+    return one

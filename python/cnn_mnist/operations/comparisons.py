@@ -1,0 +1,156 @@
+"""Comparisons, logic and tests: results are bool Tensors, free of gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..tape import Storage, wrap
+from .common import broadcast, check_dims, either, pair
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def _compare(function: Callable[..., Any], input: Any, other: Any) -> Tensor:
+    _, _, x, y = pair(input, other)
+    return wrap(broadcast(function, x, y))
+
+
+def eq(input: Any, other: Any) -> Tensor:
+    """input == other, element by element."""
+    try:
+        return _compare(np.equal, input, other)
+    except TypeError:  # another kind of object: Python decides, by identity
+        return NotImplemented
+
+
+def ne(input: Any, other: Any) -> Tensor:
+    """input != other, element by element."""
+    try:
+        return _compare(np.not_equal, input, other)
+    except TypeError:
+        return NotImplemented
+
+
+def lt(input: Any, other: Any) -> Tensor:
+    """input < other, element by element."""
+    return _compare(np.less, input, other)
+
+
+def le(input: Any, other: Any) -> Tensor:
+    """input <= other, element by element."""
+    return _compare(np.less_equal, input, other)
+
+
+def gt(input: Any, other: Any) -> Tensor:
+    """input > other, element by element."""
+    return _compare(np.greater, input, other)
+
+
+def ge(input: Any, other: Any) -> Tensor:
+    """input >= other, element by element."""
+    return _compare(np.greater_equal, input, other)
+
+
+def _bitwise(name: str, function: Callable[..., Any], input: Any, other: Any) -> Tensor:
+    _, _, x, y = pair(input, other)
+    if x.dtype.kind == "f":
+        raise RuntimeError(f"{name}: not implemented for floating point Tensors")
+    return wrap(broadcast(function, x, y))
+
+
+def bitwise_and(input: Any, other: Any) -> Tensor:
+    """input & other: of masks, or bit by bit of integers."""
+    return _bitwise("bitwise_and", np.bitwise_and, input, other)
+
+
+def bitwise_or(input: Any, other: Any) -> Tensor:
+    """input | other: of masks, or bit by bit of integers."""
+    return _bitwise("bitwise_or", np.bitwise_or, input, other)
+
+
+def bitwise_xor(input: Any, other: Any) -> Tensor:
+    """input ^ other: of masks, or bit by bit of integers."""
+    return _bitwise("bitwise_xor", np.bitwise_xor, input, other)
+
+
+def bitwise_not(input: Tensor) -> Tensor:
+    """~input: of a mask, or bit by bit of integers."""
+    if input._array.dtype.kind == "f":
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return wrap(np.invert(input._array))
+
+
+def isnan(input: Tensor) -> Tensor:
+    """Where `input` is not a number."""
+    return wrap(np.isnan(input._array))
+
+
+def isinf(input: Tensor) -> Tensor:
+    """Where `input` is infinite."""
+    return wrap(np.isinf(input._array))
+
+
+def isfinite(input: Tensor) -> Tensor:
+    """Where `input` is neither infinite nor nan."""
+    return wrap(np.isfinite(input._array))
+
+
+def _quantify(
+    function: Any, input: Tensor, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None
+) -> Tensor:
+    dim = either("dim", dim, "axis", axis, None)
+    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    x = input._array
+    axes = None if not x.ndim else check_dims(dim, x.ndim)
+    if dim is not None:
+        check_dims(dim, x.ndim)
+    found = function(x, axis=axes, keepdims=keepdim)
+    return wrap(np.asarray(found, x.dtype if x.dtype == np.uint8 else bool))
+
+
+def all(
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    axis: Any = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """Whether every element (along `dim`) is true."""
+    return _quantify(np.all, input, dim, keepdim, axis, keepdims)
+
+
+def any(
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    axis: Any = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """Whether some element (along `dim`) is true."""
+    return _quantify(np.any, input, dim, keepdim, axis, keepdims)
+
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether both have the same size and elements."""
+    _, _, x, y = pair(input, other)
+    return x.shape == y.shape and bool(np.array_equal(x, y))
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Whether |input - other| <= atol + rtol |other| everywhere."""
+    if input.dtype != other.dtype:
+        raise RuntimeError(
+            f"{input.dtype.long_name} did not match {other.dtype.long_name}: "
+            "both Tensors must have the same dtype"
+        )
+    _, _, x, y = pair(input, other)
+    close = broadcast(lambda a, b: np.isclose(a, b, rtol, atol, equal_nan), x, y)
+    return bool(np.all(close))

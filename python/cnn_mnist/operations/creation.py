@@ -1,0 +1,173 @@
+"""Tensors from data and from scratch; types as torch infers them."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dtypes import BOOL, F32, F64, I64, of_numpy, promote_types, to_numpy
+from ..tape import Array, Storage, wrap
+from .common import array_like, quiet, size_of, to_array
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A new leaf Tensor with a copy of `data`.
+
+    Parameters
+    ----------
+    data : number, (nested) sequence, array or Tensor
+        Python floats give float32, ints int64, bools bool; arrays keep their type (float64 too).
+    dtype : dtype, optional
+    requires_grad : bool
+
+    Raises
+    ------
+    TypeError
+        An element type that Tensors cannot hold.
+    RuntimeError
+        Something that holds no numbers, as None.
+    ValueError
+        A ragged sequence.
+    """
+    return _leaf(_copied(data, dtype), requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """`data` as a Tensor that shares its memory where type and kind of `data` allow.
+
+    A Tensor of the right type comes back as it is, history included.
+    """
+    kind = None if dtype is None else to_numpy(dtype)
+    if isinstance(data, Storage):
+        return data if kind in (None, data._array.dtype) else data.to(kind)  # type: ignore
+    if array_like(data):
+        array = _checked(to_array(data))
+        return wrap(array if kind in (None, array.dtype) else quiet(array.astype, kind))
+    return wrap(_copied(data, dtype))
+
+
+def from_numpy(ndarray: Array) -> Tensor:
+    """A Tensor over the memory of `ndarray`, of any layout."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    return wrap(_checked(ndarray))
+
+
+def _leaf(array: Array, requires_grad: bool) -> Tensor:
+    result = wrap(array)
+    return result.requires_grad_() if requires_grad else result
+
+
+def _checked(array: Array) -> Array:
+    """`array` if Tensors can hold it."""
+    if not array.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order: "
+            "write x.astype(x.dtype.newbyteorder('='))"
+        )
+    of_numpy(array.dtype)
+    return array
+
+
+def _copied(data: Any, dtype: Any) -> Array:
+    kind = None if dtype is None else to_numpy(dtype)
+    if array_like(data):
+        array = _checked(to_array(data))
+        return quiet(np.array, array, kind or array.dtype)  # type: ignore[no-any-return]
+    found = kind or _infer(data)
+    try:
+        plain = _unwrapped(data)
+        if found.kind == "b":
+            return np.array(plain).astype(found)
+        return quiet(np.array, plain, found)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise ValueError(f"could not make a Tensor of the sequence: {error}") from None
+
+
+def _unwrapped(data: Any) -> Any:
+    """Sequences with their Tensors replaced by arrays."""
+    if isinstance(data, Storage):
+        return data._array
+    if isinstance(data, (list, tuple)) and builtins.any(
+        isinstance(each, (Storage, list, tuple)) for each in data
+    ):
+        return [_unwrapped(each) for each in data]
+    return data
+
+
+def _infer(data: Any) -> np.dtype[Any]:
+    """torch's type of Python data."""
+    if isinstance(data, np.generic) or array_like(data):
+        return of_numpy(to_array(data).dtype).dtype
+    if isinstance(data, bool):
+        return BOOL
+    if isinstance(data, int):
+        return I64
+    if isinstance(data, float):
+        return F32
+    if isinstance(data, (str, bytes)):
+        raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+    if not hasattr(data, "__len__") or not hasattr(data, "__getitem__") or isinstance(data, dict):
+        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
+    kinds = set(map(type, data))
+    if not kinds:
+        return F32
+    if kinds <= {builtins.float, builtins.int, builtins.bool}:
+        return F32 if float in kinds else I64 if int in kinds else BOOL
+    types = {_infer(each) for each in data}
+    result = types.pop()
+    for each in types:
+        result = promote_types(result, each)
+    return result
+
+
+# from scratch ------------------------------------------------------------------------------
+def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A Tensor of zeros, float32 unless `dtype` says otherwise."""
+    return _leaf(np.zeros(_sizes(size), _kind(dtype)), requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A Tensor of ones, float32 unless `dtype` says otherwise."""
+    return _leaf(np.ones(_sizes(size), _kind(dtype)), requires_grad)
+
+
+def _kind(dtype: Any) -> np.dtype[Any]:
+    return F32 if dtype is None else to_numpy(dtype)
+
+
+def _sizes(size: Sequence[Any]) -> tuple[int, ...]:
+    shape = size_of(size)
+    for each in shape:
+        if each < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {each}: {list(shape)}"
+            )
+    return shape
+
+
+def arange(
+    start: float, end: float | None = None, step: float = 1, *, dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """start, start + step, ... below `end`; int64 for integers, float32 with a float among them."""
+    if end is None:
+        start, end = 0, start
+    whole = builtins.all(isinstance(each, int) for each in (start, end, step))
+    kind = to_numpy(dtype) if dtype is not None else I64 if whole else F32
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    count = int(np.ceil((end - start) / step))
+    if whole:
+        values = start + step * np.arange(count, dtype=I64)
+    else:
+        values = start + step * np.arange(count, dtype=F64)
+    return _leaf(values.astype(kind), requires_grad)

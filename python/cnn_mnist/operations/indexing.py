@@ -1,0 +1,224 @@
+"""`x[index]` and `x[index] = value`, basic and with arrays, beside their gradients.
+
+torch takes an index apart as NumPy does with one exception: an integer beside arrays picks
+first, before the arrays are matched. So integers, slices and None are applied first (a view),
+then arrays and masks to what is left (a copy).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..tape import Array, Storage, edges_of, make_node, record, view
+from .common import sum_to, to_array
+from .inplace import changed, check_in_place, rebase
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+Pick = Callable[[Array], Array]
+_SIMPLE = (int, slice, type(None), type(Ellipsis))
+
+
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """`input[index]`: a view for integers, slices, None and ...; a copy for arrays and masks."""
+    basic, arrays, name = _parse(input._array, index)
+    shape = input._array.shape
+
+    if basic is not None:
+        picked = basic
+
+        def spread(g: Array) -> Array:
+            dx = np.zeros(shape, g.dtype)
+            dx[picked] = g
+            return dx
+
+        input = view(input, lambda array: array[picked], name, spread)
+    if arrays is None:
+        return input
+    x = input._array
+    before = x.shape
+
+    def gradients(g: Array) -> tuple[Array]:
+        dx = np.zeros(before, g.dtype)
+        np.add.at(dx, arrays, g)  # an element picked twice gets both gradients
+        return (dx,)
+
+    return record(x[arrays], "IndexBackward0", (input,), gradients, (None,))
+
+
+def setitem(input: Tensor, index: Any, value: Any) -> None:
+    """`input[index] = value`, in place; g passes to `value`, and to `input` elsewhere."""
+    basic, arrays, _ = _parse(input._array, index)
+    source = value if isinstance(value, Storage) else None
+    x = input._array
+    target = x if basic is None else x[basic]
+    y = _value(value, x)
+    picked = target.shape if arrays is None else target[arrays].shape
+    y = _fitting(y, picked)
+    edges = edges_of((input, source))
+    if edges is not None:
+        check_in_place(input)
+    target[... if arrays is None else arrays] = y
+    changed(input)
+    if edges is None:
+        return
+    given = None if source is None else (source._array.shape, source._array.dtype)
+
+    def gradients(g: Array) -> tuple[Array, Array | None]:
+        dx = g.copy()
+        part = dx if basic is None else dx[basic]
+        at = ... if arrays is None else arrays
+        taken = part[at].copy()
+        part[at] = 0
+        if given is None:
+            return dx, None
+        return dx, sum_to(taken, given[0]).astype(given[1], copy=False)
+
+    rebase(input, make_node("CopySlices", edges, gradients))
+
+
+def _value(value: Any, x: Array) -> Array:
+    y = to_array(value)
+    if y.dtype.kind not in "biuf":
+        raise TypeError(f"can't assign a {type(value).__name__} to a {x.dtype} Tensor")
+    return y
+
+
+def _fitting(y: Array, shape: tuple[int, ...]) -> Array:
+    """`y` without leading dimensions of size 1 that the target lacks; it must broadcast then."""
+    while y.ndim > len(shape) and y.shape[0] == 1:
+        y = y[0]
+    try:
+        np.broadcast_to(y, shape)
+    except ValueError:
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(y.shape)} cannot be broadcast to "
+            f"indexing result of shape {list(shape)}"
+        ) from None
+    return y
+
+
+# what an index means -------------------------------------------------------------------------
+def _parse(x: Array, index: Any) -> tuple[Any, Any, str]:
+    """(basic index or None, index of arrays or None, torch's name of the last basic step)."""
+    if type(index) is slice:
+        return _slice(index), None, "SliceBackward0"
+    if type(index) is int:
+        _check_int(x, index, 0)
+        return (index, ...), None, "SelectBackward0"
+    items = [_item(each) for each in (index if type(index) is tuple else (index,))]
+    items = _fill_ellipsis(x, items)
+    basic: list[Any] = []
+    arrays: list[Any] = []
+    name = "AliasBackward0"
+    axis = 0
+    for item in items:
+        if item is None:
+            arrays.append(slice(None))
+            name = "UnsqueezeBackward0"
+        elif type(item) is int:
+            _check_int(x, item, axis)
+            axis += 1
+            name = "SelectBackward0"
+        elif type(item) is slice:
+            arrays.append(slice(None))
+            if item.indices(x.shape[axis]) != (0, x.shape[axis], 1):
+                name = "SliceBackward0"
+            axis += 1
+        else:
+            spans = item.ndim if item.dtype.kind == "b" else 1
+            _check_mask(x, item, axis)
+            arrays.append(item)
+            basic += [slice(None)] * spans
+            axis += spans
+            continue
+        basic.append(item)
+    plain = len(arrays) == sum(type(each) is slice for each in arrays)
+    if plain:
+        return (*basic, ...), None, name
+    only_arrays = all(type(each) is slice and each == slice(None) for each in basic)
+    return None if only_arrays else (*basic, ...), tuple(arrays), name
+
+
+def _item(item: Any) -> Any:
+    """One part of an index: int, slice, None, Ellipsis or array."""
+    if type(item) in _SIMPLE:
+        return _slice(item) if type(item) is slice else item
+    if isinstance(item, (bool, np.bool_)):
+        return np.asarray(item)
+    if isinstance(item, (int, np.integer)):
+        return int(item)
+    if isinstance(item, (list, range, tuple)):
+        array = np.asarray([to_array(each) if isinstance(each, Storage) else each for each in item])
+        array = array.astype(np.int64) if not array.size else array
+    elif isinstance(item, Storage) or hasattr(item, "__array__"):
+        array = to_array(item)
+    else:
+        raise TypeError(
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
+            f"valid indices (got {type(item).__name__})"
+        )
+    return _index_array(array)
+
+
+def _index_array(array: Array) -> Any:
+    if array.dtype == np.uint8:
+        warnings.warn(
+            "indexing with dtype uint8 is deprecated and means a mask, as in torch: "
+            "use a bool Tensor for a mask, .long() for indices",
+            stacklevel=5,
+        )
+        return array.astype(bool)
+    if array.dtype.kind not in "bi":
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if array.ndim == 0 and array.dtype.kind == "i":
+        return int(array)
+    return array
+
+
+def _slice(index: slice) -> slice:
+    step = index.step
+    if step is not None and step.__index__() <= 0:
+        raise ValueError("slice step must be positive")
+    return index
+
+
+def _fill_ellipsis(x: Array, items: list[Any]) -> list[Any]:
+    spans = 0
+    for item in items:
+        if isinstance(item, np.ndarray) and item.dtype.kind == "b":
+            spans += item.ndim
+        elif item is not None and item is not Ellipsis:
+            spans += 1
+    if spans > x.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {x.ndim}")
+    where = [i for i, item in enumerate(items) if item is Ellipsis]
+    first = where[0] if where else len(items)
+    fill = [slice(None)] * (x.ndim - spans)
+    return items[:first] + fill + [each for each in items[first + 1 :] if each is not Ellipsis]
+
+
+def _check_int(x: Array, index: int, axis: int) -> None:
+    if not x.ndim:
+        raise IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` to convert it to a number"
+        )
+    size = x.shape[axis]
+    if not -size <= index < size:
+        raise IndexError(f"index {index} is out of bounds for dimension {axis} with size {size}")
+
+
+def _check_mask(x: Array, item: Array, axis: int) -> None:
+    if item.dtype.kind != "b":
+        return
+    for i, size in enumerate(item.shape):
+        if size != x.shape[axis + i]:
+            raise IndexError(
+                f"The shape of the mask {list(item.shape)} at index {i} does not match the shape "
+                f"of the indexed tensor {list(x.shape)} at index {axis + i}"
+            )

@@ -1,0 +1,251 @@
+"""Changes in place: `x -= y`, `x.zero_()`; what the tape allows, counts and records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dtypes import I64, of_numpy
+from ..grad_mode import thread
+from ..tape import Array, Node, Storage, current, make_node, wants_grad
+from .arithmetic import add, div, mul, sub
+from .common import pair, quiet
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+# what the tape needs to know -------------------------------------------------------------------
+def check_in_place(tensor: Storage) -> None:
+    """RuntimeError if this change, made while recording, would falsify gradients."""
+    if tensor._requires_grad and tensor._node is None:
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    if tensor._view is not None:
+        root = tensor._view[0]
+        if root._requires_grad and root._node is None:
+            raise RuntimeError(
+                "a view of a leaf Variable that requires grad is being used in an in-place operation."
+            )
+        if root._requires_grad and not tensor._requires_grad:
+            raise RuntimeError(
+                "A view was created in no_grad mode and is being modified inplace with grad mode "
+                "enabled. Write to a copy, or within no_grad."
+            )
+
+
+def changed(tensor: Storage) -> None:
+    """Count a change of the memory, which all views of it share."""
+    tensor._version[0] += 1
+
+
+def rebase(tensor: Storage, node: Node) -> None:
+    """From now on `tensor`'s value is what `node` made; if it is a view, its root's part too."""
+    view = tensor._view
+    if view is None:
+        tensor._node = node
+        tensor._requires_grad = True
+        return
+    root, replay, spread, _ = view
+    before = root._node
+
+    def gradients(g: Array) -> Sequence[Array]:
+        part = replay(g)
+        written = spread(np.ones_like(part))
+        return np.where(written != 0, np.zeros_like(g), g), part
+
+    root._node = make_node("CopySlices", [before, node], gradients)
+    root._requires_grad = True
+    current(tensor)
+
+
+def _recorded(tensor: Tensor, result: Tensor) -> Tensor:
+    """Put the recorded `result` in the place of `tensor`'s value."""
+    check_in_place(tensor)
+    _store(tensor, result._array)
+    if result._node is not None:
+        rebase(tensor, result._node)
+    return tensor
+
+
+def _store(tensor: Storage, y: Array) -> None:
+    x = tensor._array
+    if y.shape != x.shape:
+        raise RuntimeError(
+            f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(y.shape)}"
+        )
+    if y.dtype != x.dtype:
+        _check_type(y.dtype, x.dtype)
+    x[...] = y
+    changed(tensor)
+
+
+def _check_type(result: np.dtype[Any], target: np.dtype[Any]) -> None:
+    if "biuf".index(result.kind) > "biuf".index(target.kind) and not (
+        result.kind in "iu" and target.kind in "iu"
+    ):
+        raise RuntimeError(
+            f"result type {of_numpy(result).long_name} can't be cast to the desired output type "
+            f"{of_numpy(target).long_name}"
+        )
+
+
+# arithmetic ----------------------------------------------------------------------------------
+def _arithmetic(
+    tensor: Tensor, other: Any, operation: Callable[[Any, Any], Tensor], ufunc: Any
+) -> Tensor:
+    other_tensor = other if isinstance(other, Storage) else None
+    x = tensor._array
+    if thread.grad_enabled and wants_grad(tensor, other_tensor):
+        check_in_place(tensor)
+        return _recorded(tensor, operation(tensor, other))
+    _, _, a, b = pair(tensor, other)
+    if a is x and b.ndim <= x.ndim and (b.shape == x.shape or not b.ndim) and x.dtype.kind == "f":
+        quiet(ufunc, x, b, x)
+        tensor._version[0] += 1
+    else:
+        _store(tensor, operation(tensor, other)._array)
+    return tensor
+
+
+def add_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """input += alpha * other, in place."""
+    return _arithmetic(input, other if alpha == 1 else mul(other, alpha), add, np.add)
+
+
+def sub_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """input -= alpha * other, in place."""
+    return _arithmetic(input, other if alpha == 1 else mul(other, alpha), sub, np.subtract)
+
+
+def mul_(input: Tensor, other: Any) -> Tensor:
+    """input *= other, in place."""
+    return _arithmetic(input, other, mul, np.multiply)
+
+
+def div_(input: Tensor, other: Any) -> Tensor:
+    """input /= other, in place."""
+    return _arithmetic(input, other, div, np.divide)
+
+
+# filling -------------------------------------------------------------------------------------
+def _fill(tensor: Tensor, value: Any, name: str, source: Storage | None = None) -> Tensor:
+    """Overwrite all elements; the gradient passes to `source` and stops at the old value."""
+    from .common import sum_to
+
+    wanted = wants_grad(tensor, source)
+    if wanted:
+        check_in_place(tensor)
+    quiet(np.copyto, tensor._array, value, "unsafe")
+    changed(tensor)
+    if wanted:
+        edge = None
+        if source is not None and source._requires_grad:
+            edge = source._node or source
+        shape, dtype = (None, None) if source is None else (source._array.shape, source._array.dtype)
+        rebase(
+            tensor,
+            make_node(
+                name, [edge], lambda g: (None if shape is None else sum_to(g, shape).astype(dtype),)
+            ),
+        )
+    return tensor
+
+
+def zero_(input: Tensor) -> Tensor:
+    """All elements 0, in place."""
+    return _fill(input, 0, "ZeroBackward0")
+
+
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """All elements `value` (a number or 0-d Tensor), in place."""
+    if isinstance(value, Storage):
+        if value._array.ndim:
+            raise RuntimeError(
+                "fill_ only supports 0-dimension value tensor but got tensor with "
+                f"{value._array.ndim} dimensions."
+            )
+        return _fill(input, value._array, "FillBackward1", value)
+    return _fill(input, value, "FillBackward0")
+
+
+def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """The elements of `src`, broadcast and converted, in place."""
+    if not isinstance(src, Storage):
+        raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
+    try:
+        np.broadcast_to(src._array, input._array.shape)
+    except ValueError:
+        raise RuntimeError(
+            f"The size of src {list(src._array.shape)} must match the size of the tensor "
+            f"{list(input._array.shape)}"
+        ) from None
+    return _fill(input, src._array, "CopyBackwards", src)
+
+
+# random numbers -----------------------------------------------------------------------------------
+def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Uniform numbers of [a, b) from torch's generator, in place, in memory order."""
+    from ..random import default_generator
+
+    if input._array.dtype not in (np.float32, np.float64):
+        kind = of_numpy(input._array.dtype).long_name
+        raise NotImplementedError(f'"check_uniform_bounds" not implemented for \'{kind}\'')
+    if not a <= b:
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}"
+        )
+    return _draw(input, lambda out: (generator or default_generator).uniform(out, a, b))
+
+
+def random_(
+    input: Tensor, low: int = 0, high: int | None = None, *, generator: Any = None
+) -> Tensor:
+    """Whole numbers of [low, high) from torch's generator, in place; int64 without bounds: [0, 2^63)."""
+    from ..random import default_generator
+
+    generator = generator or default_generator
+    x = input._array
+    if high is None and low:
+        low, high = 0, low
+
+    def draw(out: Array) -> None:
+        if high is not None:
+            out[...] = generator.randint(x.size, low, high).reshape(x.shape)
+        else:
+            out[...] = np.array(
+                [generator.random_int63() for _ in range(x.size)], I64
+            ).reshape(x.shape)
+
+    if high is None and x.dtype != I64:
+        raise TypeError("random_() without bounds is for int64 Tensors")
+    return _draw(input, draw)
+
+
+def _draw(tensor: Tensor, draw: Callable[[Array], Any]) -> Tensor:
+    if wants_grad(tensor):
+        check_in_place(tensor)
+    x = tensor._array
+    if x.flags.c_contiguous and x.flags.writeable:
+        draw(x)
+    else:
+        numbers = np.empty(x.shape, x.dtype)
+        draw(numbers)
+        x[...] = numbers
+    changed(tensor)
+    return tensor
+
+
+def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Each element moved into [min, max], in place."""
+    from .pointwise import clamp
+
+    return _recorded(input, clamp(input, min, max))
+
+
+def relu_(input: Tensor) -> Tensor:
+    """max(x, 0), in place."""
+    from .pointwise import relu
+
+    return _recorded(input, relu(input))

@@ -1,0 +1,335 @@
+"""Sums, means, spreads and extremes, over everything or along dimensions, beside their gradients.
+
+`dim`/`keepdim` are torch's names, `axis`/`keepdims` NumPy's; both are taken.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..dtypes import I64, of_numpy, to_numpy
+from ..tape import Array, record, wrap
+from .common import cast, check_dim, check_dims, either, quiet
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def _spread(g: Array, shape: tuple[int, ...], axes: tuple[int, ...], keepdim: bool) -> Array:
+    """The gradient of a sum over `axes`: g at every element that went into it (a view)."""
+    if not keepdim and shape:
+        g = np.expand_dims(g, axes)
+    return np.broadcast_to(g, shape)
+
+
+def _axes(x: Array, dim: Any) -> tuple[int, ...]:
+    axes = check_dims(dim, x.ndim)
+    return axes if x.ndim else ()
+
+
+def _add_up(x: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
+    """Sum of floats. Adding many rows one by one would lose digits of float32: float64 does it."""
+    rows = axes and x.shape[axes[0]] > 512 and axes[-1] != x.ndim - 1
+    dtype = np.float64 if rows and x.dtype != np.float64 else x.dtype
+    total = quiet(lambda: np.add.reduce(x, axis=axes, dtype=dtype, keepdims=keepdim))
+    return np.asarray(total, x.dtype)
+
+
+def sum(
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Any = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """Sum of all elements, or along `dim` (an int or several). Integers and bools give int64."""
+    dim = either("dim", dim, "axis", axis, None)
+    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    if dtype is not None:
+        input = cast(input, to_numpy(dtype))
+    x = input._array
+    axes = _axes(x, dim)
+    if x.dtype.kind != "f":
+        kind = x.dtype if dtype is not None else I64
+        return wrap(np.add.reduce(x, axis=axes, dtype=kind, keepdims=keepdim))
+    shape = x.shape
+    name = "SumBackward0" if dim is None else "SumBackward1"
+    return record(
+        _add_up(x, axes, keepdim), name, (input,), lambda g: (_spread(g, shape, axes, keepdim),)
+    )
+
+
+def mean(
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+    axis: Any = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """Mean of all elements, or along `dim`. Integers raise: write x.float().mean()."""
+    dim = either("dim", dim, "axis", axis, None)
+    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    if dtype is not None:
+        input = cast(input, to_numpy(dtype))
+    x = input._array
+    if x.dtype.kind != "f":
+        raise RuntimeError(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point "
+            f"or complex dtype. Got: {of_numpy(x.dtype).long_name}"
+        )
+    axes = _axes(x, dim)
+    shape, count = x.shape, _count(x, axes)
+    out = quiet(np.divide, _add_up(x, axes, keepdim), np.asarray(count, x.dtype))
+    name = "MeanBackward0" if dim is None else "MeanBackward1"
+    return record(
+        out, name, (input,), lambda g: (_spread(g / g.dtype.type(count), shape, axes, keepdim),)
+    )
+
+
+def _count(x: Array, axes: tuple[int, ...]) -> int:
+    count = 1
+    for axis in axes:
+        count *= x.shape[axis]
+    return count
+
+
+def var(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    axis: Any = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """Variance, unbiased: the sum of squared distances from the mean over n - correction.
+
+    d var = 2 (x - mean) dx / (n - correction).
+    """
+    value, gradients = _variance(input, dim, unbiased, keepdim, correction, axis, keepdims)
+    return record(value, "VarBackward0", (input,), lambda g: (gradients(g),), (input,))
+
+
+def std(
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+    axis: Any = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """Standard deviation: the square root of `var`; d std = d var / (2 std), 0 where std is 0."""
+    value, gradients = _variance(input, dim, unbiased, keepdim, correction, axis, keepdims)
+    y = np.sqrt(value)
+
+    def of_std(g: Array) -> tuple[Array]:
+        return (gradients(np.where(y == 0, np.zeros_like(g), g / (2 * y))),)
+
+    return record(y, "StdBackward0", (input,), of_std, (input,), True)
+
+
+def _variance(
+    input: Tensor,
+    dim: Any,
+    unbiased: bool | None,
+    keepdim: bool,
+    correction: float | None,
+    axis: Any,
+    keepdims: bool | None,
+) -> tuple[Array, Callable[[Array], Array]]:
+    if isinstance(dim, bool):  # var(False): torch's overload with `unbiased` alone
+        dim, unbiased = None, dim
+    dim = either("dim", dim, "axis", axis, None)
+    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    x = input._array
+    if x.dtype.kind != "f":
+        raise RuntimeError("std and var only support floating point and complex dtypes")
+    axes = _axes(x, dim)
+    freedom = builtins.max(_count(x, axes) - correction, 0)
+    wide = x.astype(np.float64, copy=False)
+
+    def compute() -> tuple[Array, Array]:
+        middle = np.mean(wide, axis=axes, keepdims=True)
+        squares = np.sum((wide - middle) ** 2, axis=axes, keepdims=keepdim)
+        return middle, np.asarray(np.divide(squares, freedom)).astype(x.dtype)
+
+    middle, value = quiet(compute)
+
+    def gradients(g: Array) -> Array:
+        wide_g = _spread(g, x.shape, axes, keepdim)
+        return (wide_g * (2 * (x - middle) / freedom)).astype(x.dtype)
+
+    return value, gradients
+
+
+# extremes ----------------------------------------------------------------------------------
+class _Extremes(NamedTuple):
+    values: Any
+    indices: Any
+
+    def __repr__(self) -> str:
+        return f"{self._title}(\nvalues={self.values!r},\nindices={self.indices!r})"
+
+
+class MaxAlongDim(_Extremes):
+    """What `x.max(dim)` returns: values, and their first indices along dim."""
+
+    _title = "cnn_mnist.return_types.max"
+    __slots__ = ()
+
+
+class MinAlongDim(_Extremes):
+    """What `x.min(dim)` returns: values, and their first indices along dim."""
+
+    _title = "cnn_mnist.return_types.min"
+    __slots__ = ()
+
+
+def max(
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    axis: Any = None,
+    keepdims: bool | None = None,
+) -> Any:
+    """Largest element, nan if there is one; along `dim`: (values, indices).
+
+    Equal largest elements share the gradient; along `dim` the index returned gets all.
+    """
+    return _extreme(input, dim, keepdim, axis, keepdims, "max", np.max, np.argmax, MaxAlongDim)
+
+
+def min(
+    input: Tensor,
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    axis: Any = None,
+    keepdims: bool | None = None,
+) -> Any:
+    """Smallest element, nan if there is one; along `dim`: (values, indices).
+
+    Equal smallest elements share the gradient; along `dim` the index returned gets all.
+    """
+    return _extreme(input, dim, keepdim, axis, keepdims, "min", np.min, np.argmin, MinAlongDim)
+
+
+def _extreme(
+    input: Tensor,
+    dim: Any,
+    keepdim: bool,
+    axis: Any,
+    keepdims: bool | None,
+    name: str,
+    reduce: Any,
+    locate: Any,
+    pair_type: Any,
+) -> Any:
+    dim = either("dim", dim, "axis", axis, None)
+    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    x = input._array
+    title = name.capitalize()
+    if dim is not None:
+        dim = check_dim(dim, x.ndim)
+        _refuse_empty(name, x, dim)
+        indices = np.asarray(locate(x, axis=dim) if x.ndim else np.zeros((), I64))
+        at = np.expand_dims(indices, dim) if x.ndim else indices
+        values = np.take_along_axis(x, at, dim) if x.ndim else x.copy()
+        if not keepdim and x.ndim:
+            values = values.reshape(indices.shape)
+        along = record(
+            values, f"{title}Backward0", (input,),
+            lambda g: (_put_along(g, x, at, dim),), (None,),
+        )
+        return pair_type(along, wrap(at if keepdim else indices))
+    _refuse_empty(name, x, None)
+    value = np.asarray(reduce(x))
+
+    def gradients(g: Array) -> tuple[Array]:
+        ties = (x == value) | (np.isnan(x) & np.isnan(value))
+        return (np.where(ties, g / np.count_nonzero(ties), 0).astype(x.dtype),)
+
+    return record(value, f"{title}Backward1", (input,), gradients, (input,), True)
+
+
+def _put_along(g: Array, x: Array, at: Array, dim: int) -> Array:
+    if not x.ndim:
+        return g
+    dx = np.zeros(x.shape, x.dtype)
+    np.put_along_axis(dx, at, g.reshape(at.shape), dim)
+    return dx
+
+
+def _refuse_empty(name: str, x: Array, dim: int | None) -> None:
+    if dim is None and not x.size:
+        raise RuntimeError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. "
+            "Specify the reduction dim with the 'dim' argument."
+        )
+    if dim is not None and x.ndim and not x.shape[dim]:
+        raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
+
+
+def argmax(
+    input: Tensor,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    axis: int | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """Index of the largest element, the first of equal ones; nan counts as the largest."""
+    return _locate("argmax", np.argmax, input, dim, keepdim, axis, keepdims)
+
+
+def argmin(
+    input: Tensor,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    axis: int | None = None,
+    keepdims: bool | None = None,
+) -> Tensor:
+    """Index of the smallest element, the first of equal ones; nan counts as the smallest."""
+    return _locate("argmin", np.argmin, input, dim, keepdim, axis, keepdims)
+
+
+def _locate(
+    name: str,
+    function: Any,
+    input: Tensor,
+    dim: int | None,
+    keepdim: bool,
+    axis: int | None,
+    keepdims: bool | None,
+) -> Tensor:
+    dim = either("dim", dim, "axis", axis, None)
+    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    x = input._array
+    if x.dtype.kind == "b":
+        raise NotImplementedError(f'"{name}_cpu" not implemented for \'Bool\'')
+    if dim is not None:
+        dim = check_dim(dim, x.ndim) if x.ndim else check_dim(dim, 0) and None
+    if dim is None:
+        if not x.size:
+            raise IndexError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+            )
+        found = np.asarray(function(x), I64)
+        return wrap(found.reshape((1,) * x.ndim) if keepdim else found)
+    _refuse_empty(name, x, dim)
+    return wrap(np.asarray(function(x, axis=dim, keepdims=keepdim), I64))

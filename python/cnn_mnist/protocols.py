@@ -1,0 +1,233 @@
+"""How a Tensor meets Python and NumPy: truth, numbers, iteration, `__array__`, pickles.
+
+NumPy functions take a Tensor as the array that it holds. One that the tape knows is recorded;
+any other on a Tensor that requires grad raises, rather than to lose the gradient in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import printing
+from .operations import arithmetic, comparisons, indexing, pointwise
+from .tape import Array, Storage, wants_grad, wrap
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+# Python ------------------------------------------------------------------------------------
+def tensor_repr(self: Tensor) -> str:
+    return printing.tensor_text(self)
+
+
+def formatted(self: Tensor, spec: str) -> str:
+    """f"{loss:.2f}" formats the number that a 0-d Tensor holds."""
+    if not self._array.ndim:
+        return format(self._array.item(), spec)
+    return object.__format__(self, spec)
+
+
+def length(self: Tensor) -> int:
+    if not self._array.ndim:
+        raise TypeError("len() of a 0-d tensor")
+    return len(self._array)
+
+
+def iterate(self: Tensor) -> Iterator[Tensor]:
+    if not self._array.ndim:
+        raise TypeError("iteration over a 0-d tensor")
+    return (indexing.getitem(self, i) for i in range(len(self._array)))
+
+
+def contains(self: Tensor, element: Any) -> bool:
+    if isinstance(element, (Storage, int, float)):
+        return bool(comparisons.eq(self, element)._array.any())
+    raise RuntimeError(
+        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+    )
+
+
+def truth(self: Tensor) -> bool:
+    if self._array.size != 1:
+        what = "no values" if not self._array.size else "more than one value"
+        raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
+    return bool(self._array.item())
+
+
+def item(self: Tensor) -> Any:
+    """The only element, as a Python number."""
+    if self._array.size != 1:
+        raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
+    return self._array.item()
+
+
+def to_int(self: Tensor) -> int:
+    return int(item(self))
+
+
+def to_float(self: Tensor) -> float:
+    return float(item(self))
+
+
+def to_index(self: Tensor) -> int:
+    if self._array.size != 1 or self._array.dtype.kind == "f":
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(self._array.item())
+
+
+def to_list(self: Tensor) -> Any:
+    """Nested lists of Python numbers."""
+    return self._array.tolist()
+
+
+def _rebuild(kind: type[Tensor], array: Array, requires_grad: bool) -> Tensor:
+    result = wrap(array, kind)
+    result._requires_grad = requires_grad
+    return result
+
+
+def reduce(self: Tensor, protocol: Any) -> Any:
+    """Pickles and copies hold the elements and `requires_grad`, not the history."""
+    state = getattr(self, "__dict__", None) or None
+    return _rebuild, (type(self), self._array, self.requires_grad), state
+
+
+def deep_copy(self: Tensor, memo: dict[int, Any]) -> Tensor:
+    if self.grad_fn is not None:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+            "protocol at the moment. Write x.detach() first."
+        )
+    result = _rebuild(type(self), self._array.copy("K"), self._requires_grad)
+    memo[id(self)] = result
+    if self._grad is not None:
+        result._grad = deep_copy(self._grad, memo)
+    vars_of = getattr(self, "__dict__", None)
+    if vars_of:
+        result.__dict__.update(vars_of)
+    return result
+
+
+# NumPy -------------------------------------------------------------------------------------
+def to_numpy(self: Tensor, *, force: bool = False) -> Array:
+    """The array itself, no copy; RuntimeError if the Tensor requires grad, unless `force`."""
+    if self.requires_grad and not force:
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+        )
+    return self._array
+
+
+def array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Array:
+    """The array itself where no copy is asked for or needed, also when grad is required."""
+    x = self._array
+    if dtype is not None and np.dtype(dtype) != x.dtype:
+        if copy is False:
+            raise ValueError(f"a {x.dtype} Tensor as {np.dtype(dtype)} takes a copy")
+        return x.astype(dtype)
+    return x.copy() if copy else x
+
+
+def dlpack(self: Tensor, **options: Any) -> Any:
+    if self.requires_grad:
+        raise BufferError(
+            "Can't export tensors that require gradient, use tensor.detach()"
+        )
+    return self._array.__dlpack__(**options)
+
+
+def dlpack_device(self: Tensor) -> Any:
+    return self._array.__dlpack_device__()
+
+
+_ON_TAPE = {
+    np.add: arithmetic.add,
+    np.subtract: arithmetic.sub,
+    np.multiply: arithmetic.mul,
+    np.divide: arithmetic.div,
+    np.power: arithmetic.pow,
+    np.matmul: arithmetic.matmul,
+    np.negative: arithmetic.neg,
+    np.floor_divide: arithmetic.floor_divide,
+    np.remainder: arithmetic.remainder,
+    np.exp: pointwise.exp,
+    np.log: pointwise.log,
+    np.sqrt: pointwise.sqrt,
+    np.absolute: pointwise.abs,
+    np.equal: comparisons.eq,
+    np.not_equal: comparisons.ne,
+    np.less: comparisons.lt,
+    np.less_equal: comparisons.le,
+    np.greater: comparisons.gt,
+    np.greater_equal: comparisons.ge,
+}
+_UNARY = (np.negative, np.exp, np.log, np.sqrt, np.absolute)
+# Functions whose results carry no gradient: of shapes, comparisons, tests.
+_FREE = {
+    "shape", "ndim", "size", "array_equal", "array_equiv", "allclose", "isclose", "may_share_memory",
+    "shares_memory", "argmax", "argmin", "isnan", "isinf", "isfinite", "all", "any", "result_type",
+    "can_cast", "array_repr", "array_str", "array2string", "iscomplexobj", "isrealobj", "sign",
+    "greater", "less", "equal", "signbit", "floor", "ceil", "rint", "trunc", "round",
+}
+
+
+def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    """`ndarray - Tensor`, `np.exp(Tensor)`: the Tensor's own operation; others on the array."""
+    operation = _ON_TAPE.get(ufunc)
+    if operation is not None and method == "__call__" and not options:
+        first = inputs[0]
+        if ufunc in _UNARY or isinstance(first, Storage):
+            return operation(*inputs)
+        return operation(wrap(_array_of(first)) if np.ndim(first) else first, *inputs[1:])
+    out = options.get("out", ())
+    _refuse(ufunc.__name__, [*inputs, *out])
+    if out:
+        options["out"] = tuple(map(_array_of, out))
+    result = getattr(ufunc, method)(*map(_array_of, inputs), **options)
+    return _tensors(result)
+
+
+def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """Any other NumPy function, on the arrays that the Tensors hold."""
+    arguments: list[Any] = []
+    args = _replace(args, arguments)
+    kwargs = _replace(kwargs, arguments)
+    _refuse(function.__name__, arguments)
+    return function(*args, **kwargs)
+
+
+def _refuse(name: str, arguments: list[Any]) -> None:
+    if name in _FREE:
+        return
+    for each in arguments:
+        if isinstance(each, Storage) and wants_grad(each):
+            raise RuntimeError(
+                f"numpy.{name} is not on the tape, and a Tensor given to it requires grad. "
+                f"Use tensor.detach() if no gradient is meant to pass: numpy.{name}(x.detach())."
+            )
+
+
+def _array_of(value: Any) -> Any:
+    return value._array if isinstance(value, Storage) else value
+
+
+def _replace(value: Any, found: list[Any]) -> Any:
+    """`value` with the Tensors in it replaced by their arrays, and collected in `found`."""
+    if isinstance(value, Storage):
+        found.append(value)
+        return value._array
+    if type(value) in (list, tuple):
+        return type(value)(_replace(each, found) for each in value)
+    if type(value) is dict:
+        return {key: _replace(each, found) for key, each in value.items()}
+    return value
+
+
+def _tensors(result: Any) -> Any:
+    if isinstance(result, tuple):
+        return tuple(map(_tensors, result))
+    return wrap(result) if isinstance(result, (np.ndarray, np.generic)) else result

@@ -1,0 +1,359 @@
+"""The class Tensor: torch's names for what it holds and for what operations/ can do with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import dtypes, protocols, tape
+from .operations import (
+    arithmetic,
+    comparisons,
+    conversion,
+    creation,
+    indexing,
+    inplace,
+    pointwise,
+    reductions,
+    rows,
+    shaping,
+)
+from .operations.common import check_dim
+from .tape import Node, Storage, wrap
+
+
+class Size(tuple[int, ...]):
+    """A shape: a tuple of sizes that prints as `cnn_mnist.Size([512, 10])`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"cnn_mnist.Size([{', '.join(map(str, self))}])"
+
+    def numel(self) -> int:
+        """Number of elements of this shape."""
+        count = 1
+        for size in self:
+            count *= size
+        return count
+
+    def __getitem__(self, index: Any) -> Any:
+        item = tuple.__getitem__(self, index)
+        return Size(item) if isinstance(index, slice) else item
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple.__add__(self, tuple(other)))
+
+
+class Tensor(Storage):
+    """An array with torch's names, which remembers how it was made so that it can be differentiated.
+
+    It holds one `numpy.ndarray` and is none. `Tensor(data)` copies to float32; usually a Tensor
+    is made by `cnn_mnist.tensor`, `as_tensor` or `from_numpy`.
+
+    Attributes
+    ----------
+    shape : Size
+    dtype : dtype
+    requires_grad : bool
+        Whether operations on it are recorded. Only floating types can.
+    grad : Tensor or None
+        Sum of the gradients of all `backward()` so far; a leaf's only.
+    grad_fn : Node or None
+        The operation that made it; None for a leaf.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any = ()) -> None:
+        source = creation.tensor(data, dtype=dtypes.float32)
+        self._array = source._array
+        self._grad = self._node = self._view = None
+        self._requires_grad = False
+        self._version = [0]
+
+    # what it holds -------------------------------------------------------------------------
+    @property
+    def shape(self) -> Size:
+        return Size(self._array.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        if dim is None:
+            return Size(self._array.shape)
+        if not self._array.ndim:
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+        return self._array.shape[check_dim(dim, self._array.ndim)]
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self._array.ndim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._array.size
+
+    nelement = numel
+
+    @property
+    def itemsize(self) -> int:
+        return self._array.itemsize
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._array.nbytes
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps in elements from one index to the next, of all dimensions or one."""
+        strides = tuple(step // self._array.itemsize for step in self._array.strides)
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in memory in order."""
+        return self._array.flags.c_contiguous
+
+    def data_ptr(self) -> int:
+        """Address of the first element."""
+        return self._array.ctypes.data
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.of_numpy(self._array.dtype)
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are of a floating type."""
+        return self._array.dtype.kind == "f"
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory as a Tensor without history; changes of it are not counted."""
+        return wrap(self._array, type(self))
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Storage):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._requires_grad and value._array.dtype.kind != "f":
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point")
+        self._array = value._array
+
+    # the tape ------------------------------------------------------------------------------
+    @property
+    def requires_grad(self) -> bool:
+        if self._view is not None:
+            tape.current(self)
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._node is not None:
+            if value:
+                return
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed variable in a subgraph that doesn't require differentiation use "
+                "var_no_grad = var.detach()."
+            )
+        if value and self._array.dtype.kind != "f":
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Sets `requires_grad`; returns the Tensor itself."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        return self._grad  # type: ignore[no-any-return]
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            tape.check_grad(self, value)
+        self._grad = value
+
+    @property
+    def grad_fn(self) -> Node | None:
+        if self._view is not None:
+            tape.current(self)
+        return self._node
+
+    @property
+    def is_leaf(self) -> bool:
+        return self._node is None
+
+    @property
+    def _version_number(self) -> int:
+        return self._version[0]
+
+    def retain_grad(self) -> None:
+        """Lets `backward` keep the gradient of this Tensor, which no leaf is, in `.grad`."""
+        if not self.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        tape.retain(self)
+
+    def detach(self) -> Tensor:
+        """The same memory as a Tensor without history."""
+        result = wrap(self._array)
+        result._version = self._version
+        return result
+
+    def detach_(self) -> Tensor:
+        """Forgets the history."""
+        self._node = self._view = None
+        self._requires_grad = False
+        return self
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
+        """Adds the gradient of this Tensor to `.grad` of every leaf that it was computed from.
+
+        Parameters
+        ----------
+        gradient : Tensor, optional
+            Gradient with respect to this Tensor, of its shape; 1 for a single element.
+        retain_graph : bool
+            Keep what the operations saved, so that backward can run through them again.
+        create_graph : bool
+            Gradients of gradients: not offered.
+
+        Raises
+        ------
+        RuntimeError
+            Nothing requires grad; several elements without `gradient`; freed or changed values.
+        """
+        if create_graph:
+            raise NotImplementedError("create_graph: gradients are not themselves recorded")
+        tape.backward(self, conversion.seed_gradient(self, gradient), bool(retain_graph))
+
+    # Python's and NumPy's protocols ----------------------------------------------------------
+    __hash__ = object.__hash__
+    __repr__ = protocols.tensor_repr
+    __format__ = protocols.formatted
+    __len__ = protocols.length
+    __iter__ = protocols.iterate
+    __contains__ = protocols.contains
+    __bool__ = protocols.truth
+    __int__ = protocols.to_int
+    __float__ = protocols.to_float
+    __index__ = protocols.to_index
+    __array__ = protocols.array
+    __array_ufunc__ = protocols.array_ufunc
+    __array_function__ = protocols.array_function
+    __dlpack__ = protocols.dlpack
+    __dlpack_device__ = protocols.dlpack_device
+    __reduce_ex__ = protocols.reduce
+    __deepcopy__ = protocols.deep_copy
+    item = protocols.item
+    tolist = protocols.to_list
+    numpy = protocols.to_numpy
+
+    # operators -----------------------------------------------------------------------------
+    __add__ = __radd__ = add = arithmetic.add
+    __sub__ = sub = arithmetic.sub
+    __rsub__ = arithmetic.rsub
+    __mul__ = __rmul__ = mul = arithmetic.mul
+    __truediv__ = div = arithmetic.div
+    __rtruediv__ = arithmetic.rdiv
+    __floordiv__ = arithmetic.floor_divide
+    __rfloordiv__ = arithmetic.rfloor_divide
+    __mod__ = arithmetic.remainder
+    __rmod__ = arithmetic.rremainder
+    __pow__ = pow = arithmetic.pow
+    __rpow__ = arithmetic.rpow
+    __matmul__ = matmul = arithmetic.matmul
+    __rmatmul__ = arithmetic.rmatmul
+    __neg__ = neg = arithmetic.neg
+    __abs__ = abs = pointwise.abs
+    __iadd__ = add_ = inplace.add_
+    __isub__ = sub_ = inplace.sub_
+    __imul__ = mul_ = inplace.mul_
+    __itruediv__ = div_ = inplace.div_
+    __eq__ = comparisons.eq  # type: ignore[assignment]
+    __ne__ = comparisons.ne  # type: ignore[assignment]
+    __lt__ = lt = comparisons.lt
+    __le__ = le = comparisons.le
+    __gt__ = gt = comparisons.gt
+    __ge__ = ge = comparisons.ge
+    eq, ne = comparisons.eq, comparisons.ne
+    __and__ = __rand__ = comparisons.bitwise_and
+    __or__ = __ror__ = comparisons.bitwise_or
+    __xor__ = __rxor__ = comparisons.bitwise_xor
+    __invert__ = comparisons.bitwise_not
+    __getitem__ = indexing.getitem
+    __setitem__ = indexing.setitem
+
+    # functions -----------------------------------------------------------------------------
+    exp = pointwise.exp
+    log = pointwise.log
+    sqrt = pointwise.sqrt
+    relu = pointwise.relu
+    clamp = pointwise.clamp
+    clamp_min = pointwise.clamp_min
+    softmax = rows.softmax
+    log_softmax = rows.log_softmax
+    logsumexp = rows.logsumexp
+    sum = reductions.sum
+    mean = reductions.mean
+    var = reductions.var
+    std = reductions.std
+    max = reductions.max
+    min = reductions.min
+    argmax = reductions.argmax
+    argmin = reductions.argmin
+    all = comparisons.all
+    any = comparisons.any
+    isnan = comparisons.isnan
+    isinf = comparisons.isinf
+    isfinite = comparisons.isfinite
+    equal = comparisons.equal
+    allclose = comparisons.allclose
+
+    # shapes --------------------------------------------------------------------------------
+    view = shaping.view_as_shape
+    reshape = shaping.reshape
+    flatten = shaping.flatten
+    squeeze = shaping.squeeze
+    unsqueeze = shaping.unsqueeze
+    permute = shaping.permute
+    transpose = shaping.transpose
+    t = shaping.t
+    expand = shaping.expand
+    clone = shaping.clone
+    contiguous = shaping.contiguous
+    T = property(shaping.reversed_dims)
+    mT = property(shaping.matrix_transpose)
+
+    # in place ------------------------------------------------------------------------------
+    zero_ = inplace.zero_
+    fill_ = inplace.fill_
+    copy_ = inplace.copy_
+    clamp_ = inplace.clamp_
+    relu_ = inplace.relu_
+    uniform_ = inplace.uniform_
+    random_ = inplace.random_
+
+    # types ---------------------------------------------------------------------------------
+    to = conversion.to
+    type = conversion.type_
+    float = conversion.to_float32
+    double = conversion.to_float64
+    half = conversion.to_float16
+    long = conversion.to_int64
+    int = conversion.to_int32
+    short = conversion.to_int16
+    byte = conversion.to_uint8
+    bool = conversion.to_bool
+    cpu = conversion.cpu

@@ -1,0 +1,76 @@
+"""Functions of the package's top level: `exp(x)` beside `x.exp()`, for Tensors and arrays."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .operations import comparisons, pointwise, reductions, rows, shaping
+from .operations.common import array_like, to_array
+from .operations.creation import arange, as_tensor, from_numpy, ones, tensor, zeros
+from .tape import Storage, wrap
+
+__all__ = [
+    "abs", "allclose", "arange", "argmax", "as_tensor", "cat", "equal", "exp", "from_numpy", "log",
+    "log_softmax", "logsumexp", "max", "mean", "ones", "relu", "softmax", "stack", "sum", "tensor",
+    "zeros",
+]
+
+
+def _arrays_too(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """`operation` for Tensors and, through Tensors over their memory, for arrays."""
+
+    @functools.wraps(operation)
+    def function(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(input, Storage):
+            return operation(input, *args, **kwargs)
+        if not array_like(input):
+            raise TypeError(
+                f"{operation.__name__}(): argument 'input' (position 1) must be Tensor, "
+                f"not {type(input).__name__}"
+            )
+        result = operation(wrap(to_array(input)), *args, **kwargs)
+        return _arrays(result)
+
+    return function
+
+
+def _arrays(result: Any) -> Any:
+    if isinstance(result, Storage):
+        return result._array
+    if isinstance(result, tuple):
+        return type(result)(*map(_arrays, result))
+    return result
+
+
+abs = _arrays_too(pointwise.abs)
+exp = _arrays_too(pointwise.exp)
+log = _arrays_too(pointwise.log)
+relu = _arrays_too(pointwise.relu)
+softmax = _arrays_too(rows.softmax)
+log_softmax = _arrays_too(rows.log_softmax)
+logsumexp = _arrays_too(rows.logsumexp)
+sum = _arrays_too(reductions.sum)
+mean = _arrays_too(reductions.mean)
+max = _arrays_too(reductions.max)
+argmax = _arrays_too(reductions.argmax)
+equal = _arrays_too(comparisons.equal)
+allclose = _arrays_too(comparisons.allclose)
+
+
+def _sequence_of_arrays(operation: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(operation)
+    def function(tensors: Any, dim: int = 0) -> Any:
+        if isinstance(tensors, (tuple, list)) and all(type(each) is np.ndarray for each in tensors):
+            if tensors:
+                return operation([wrap(each) for each in tensors], dim)._array
+        return operation(tensors, dim)
+
+    return function
+
+
+stack = _sequence_of_arrays(shaping.stack)
+cat = _sequence_of_arrays(shaping.cat)
