@@ -1,0 +1,228 @@
+"""Pictures of a stored run, as SVG and PNG: peers.*, roofline.*, scaling.*"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from . import results
+from .report import duration
+from .results import Row, Timing
+
+COLOURS = {"ours": "#c2410c", "NumPy": "#4d7c0f", "JAX": "#0e7490", "torch eager": "#4f46e5",
+           "torch.compile": "#a78bfa", "scikit-learn": "#a16207", "SciPy": "#64748b"}
+NAMES = {"ours": "cnn_mnist"}
+INK, FAINT = "#1f2937", "#9ca3af"
+STYLE = {
+    "figure.facecolor": "white", "savefig.facecolor": "white", "svg.hashsalt": "cnn_mnist",
+    "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK,
+    "axes.edgecolor": FAINT, "axes.labelcolor": INK, "axes.titlesize": 9.5,
+    "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.spines.top": False,
+    "axes.spines.right": False, "xtick.color": INK, "ytick.color": INK, "xtick.labelsize": 8,
+    "ytick.labelsize": 8.5, "grid.color": "#e5e7eb", "grid.linewidth": 0.7,
+    "legend.frameon": False, "legend.fontsize": 8.5,
+}
+
+
+def draw(found: dict[str, Any], output: Path) -> list[Path]:
+    """Writes every picture for which the run has figures; returns their paths."""
+    rows = [row for row in results.rows(found) if row.ours]
+    pictures: dict[str, Callable[[list[Row]], Figure | None]] = {
+        "peers": draw_peers, "roofline": draw_roofline, "scaling": draw_scaling}
+    written = []
+    with plt.rc_context(STYLE):
+        for name, picture in pictures.items():
+            figure = picture(rows)
+            if figure is None:
+                continue
+            for kind in ("svg", "png"):
+                metadata = {"Date": None} if kind == "svg" else None
+                figure.savefig(output / f"{name}.{kind}", dpi=160, metadata=metadata)
+                written.append(output / f"{name}.{kind}")
+            plt.close(figure)
+    return written
+
+
+def plain(title: str) -> str:
+    return title.replace("`", "")
+
+
+# Bars against peers: a panel a work, a bar a peer, one thread above more threads -----------
+
+
+def draw_peers(rows: list[Row]) -> Figure | None:
+    shown = [row for row in rows if row.work.group in ("training", "loop", "predict")]
+    names = list(dict.fromkeys(row.work.name for row in shown))
+    if not names:
+        return None
+    columns = min(3, len(names))
+    lines = -(-len(names) // columns)
+    figure, grid = plt.subplots(lines, columns, figsize=(4.4 * columns, 2.55 * lines + 0.5),
+                                squeeze=False, layout="constrained")
+    for axes, name in zip(grid.flat, names):
+        _peers_panel(axes, [row for row in shown if row.work.name == name])
+    for axes in list(grid.flat)[len(names):]:
+        axes.set_visible(False)
+    threads = sorted({row.threads for row in shown})
+    pale = f"pale: {threads[0]} thread" + (f", full: {threads[-1]} threads"
+                                            if len(threads) > 1 else "")
+    figure.suptitle(f"Time of the whole call (best of the rounds; {pale}; the mark is the bar)",
+                    x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def _peers_panel(axes: Axes, rows: list[Row]) -> None:
+    first, last = rows[0], rows[-1]
+    peers = sorted({t.peer for row in rows for t in row.timings},
+                   key=lambda peer: min(t.best for row in rows for t in row.timings
+                                        if t.peer == peer))
+    height = 0.78 / len(rows)
+    for number, row in enumerate(rows):
+        offset = (number - (len(rows) - 1) / 2) * height
+        for place, peer in enumerate(peers):
+            timing = row.timing(peer)
+            if timing:
+                axes.barh(place + offset, timing.best, height=0.92 * height,
+                          color=COLOURS[peer], alpha=0.45 if row is not last else 1.0)
+                axes.annotate(" " + duration(timing.best), (timing.best, place + offset),
+                              va="center", fontsize=7 if len(rows) < 3 else 6, color=INK)
+        if row.bar and row.rival:
+            place = peers.index("ours") + offset
+            axes.plot([row.bar * row.rival.best] * 2, [place - height / 2, place + height / 2],
+                      color=INK, linewidth=1.6, solid_capstyle="butt")
+    axes.set_yticks(range(len(peers)), [NAMES.get(peer, peer) for peer in peers])
+    axes.get_yticklabels()[peers.index("ours")].set_fontweight("bold")
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.set_xlim(low / 1.3, high * 2.2)
+    axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_formatter(lambda value, _: duration(value))
+    axes.xaxis.set_minor_formatter(lambda value, _: "")
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.set_title(plain(first.work.title))
+
+
+# Roofline ----------------------------------------------------------------------------------
+
+
+def draw_roofline(rows: list[Row]) -> Figure | None:
+    shown = [row for row in rows if row.work.group == "training" and row.limits]
+    if not shown:
+        return None
+    threads = sorted({row.threads for row in shown})
+    figure, grid = plt.subplots(1, len(threads), figsize=(6.2 * len(threads), 4.8),
+                                squeeze=False, sharey=True, layout="constrained")
+    for axes, count in zip(grid.flat, threads):
+        _roofline_panel(axes, [row for row in shown if row.threads == count])
+    grid[0, 0].set_ylabel("GFLOP/s")
+    figure.suptitle("Roofline: hollow counts every product of the dense network, full only those "
+                    "with non-zero pixels", x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def _roofline_panel(axes: Axes, rows: list[Row]) -> None:
+    peak = max(row.limits["fma_gflops"] for row in rows)
+    bandwidth = max(row.limits["copy_gbytes"] for row in rows)
+    low, high = 2.0, 4000.0
+    ridge = peak / bandwidth
+    axes.plot([low, ridge, high], [low * bandwidth, peak, peak], color=INK, linewidth=1.6)
+    axes.annotate(f"FMA peak, measured: {peak:.0f} GFLOP/s", (high, peak), xytext=(-2, 4),
+                  textcoords="offset points", ha="right", fontsize=8)
+    axes.annotate(f"copy, measured: {bandwidth:.0f} GB/s", (low * 1.2, low * 1.2 * bandwidth),
+                  xytext=(10, -12), textcoords="offset points", fontsize=8)
+    colours = plt.get_cmap("tab10").colors
+    for row, colour in zip(rows, colours):
+        assert row.ours is not None
+        seconds, work = row.ours.best, row.work
+        points = [(work.flop(density) / work.bytes(density), work.flop(density) / seconds / 1e9)
+                  for density in (1.0, row.density)]
+        (x0, y0), (x1, y1) = points
+        if row.density < 1:
+            axes.annotate("", (x1, y1), (x0, y0),
+                          arrowprops={"arrowstyle": "-", "color": colour, "alpha": 0.4,
+                                      "linestyle": ":"})
+            axes.plot(x0, y0, "o", markerfacecolor="white", markeredgecolor=colour, markersize=7)
+        axes.plot(x1, y1, "o", color=colour, markersize=7, label=plain(work.title).removeprefix(
+            "fit, "))
+    axes.set(xscale="log", yscale="log", xlim=(low, high),
+             xlabel="FLOP a byte of input read", title=_thread_title(rows[0].threads))
+    axes.grid(which="major")
+    axes.set_axisbelow(True)
+    axes.legend(loc="lower right", fontsize=7.5, handletextpad=0.2)
+
+
+def _thread_title(count: int) -> str:
+    return f"{count} thread" + ("s" if count > 1 else "")
+
+
+# Scaling: time against batch size, hidden size, density; speed-up against threads -----------
+
+
+def draw_scaling(rows: list[Row]) -> Figure | None:
+    panels = [(group, axis) for group, axis in (
+        ("batch size", lambda row: row.work.batch), ("hidden size", lambda row: row.work.sizes[1]),
+        ("density", lambda row: 100 * row.density)) if any(r.work.group == group for r in rows)]
+    speedups = [row for row in rows if row.work.name in ("fit-512", "fit-64", "zero-free", "wide")]
+    with_threads = len({row.threads for row in speedups}) > 1
+    count = len(panels) + with_threads
+    if not count:
+        return None
+    columns = min(2, count)
+    figure, grid = plt.subplots(-(-count // columns), columns, squeeze=False, layout="constrained",
+                                figsize=(5.6 * columns, 3.7 * -(-count // columns)))
+    axes_left = list(grid.flat)
+    for group, axis in panels:
+        _curve_panel(axes_left.pop(0), [r for r in rows if r.work.group == group], group, axis)
+    if with_threads:
+        _threads_panel(axes_left.pop(0), speedups)
+    for axes in axes_left:
+        axes.set_visible(False)
+    figure.suptitle("How time grows (784 inputs, 10 classes; one thread unless it says otherwise)",
+                    x=0.01, ha="left", fontsize=11)
+    return figure
+
+
+def _curve_panel(axes: Axes, rows: list[Row], group: str, axis: Callable[[Row], float]) -> None:
+    def microseconds(row: Row, timing: Timing) -> float:
+        return timing.best / (row.work.rows * row.work.epochs) * 1e6
+
+    for peer in dict.fromkeys(t.peer for row in rows for t in row.timings):
+        points = sorted((axis(row), microseconds(row, timing)) for row in rows
+                        if (timing := row.timing(peer)))
+        axes.plot(*zip(*points), "o-", color=COLOURS[peer], label=NAMES.get(peer, peer),
+                  linewidth=2.2 if peer == "ours" else 1.3, markersize=5 if peer == "ours" else 3.5,
+                  zorder=3 if peer == "ours" else 2)
+    label = "non-zero inputs in per cent" if group == "density" else group
+    axes.set(xlabel=label, ylabel="µs a row", yscale="log", title=f"time against {group}")
+    if group != "density":
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.grid()
+    axes.legend()
+
+
+def _threads_panel(axes: Axes, rows: list[Row]) -> None:
+    works = dict.fromkeys(row.work.name for row in rows)
+    counts = sorted({row.threads for row in rows})
+    for name, marker in zip(works, "os^D"):
+        for peer in ("ours", "NumPy"):
+            times = {row.threads: t.best for row in rows if row.work.name == name
+                     and (t := row.timing(peer))}
+            if counts[0] in times:
+                axes.plot(list(times), [times[counts[0]] / time for time in times.values()],
+                          marker + "-", color=COLOURS[peer], linewidth=1.8, markersize=5,
+                          alpha=1.0 if peer == "ours" else 0.7,
+                          label=f"{NAMES.get(peer, peer)}, {name}")
+    axes.plot(counts, [count / counts[0] for count in counts], "--", color=FAINT, linewidth=1)
+    axes.set(xlabel="threads", ylabel="times faster", xticks=counts, title="speed-up by threads")
+    axes.grid()
+    axes.legend()

@@ -1,0 +1,149 @@
+"""Tables in Markdown from a stored run; the only way figures get into a page."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from . import results
+from .results import Row
+from .works import FUNCTIONALS, LOOPS, PREDICTIONS, TRAINING
+
+BEGIN, END = "<!-- benchmark table: begin -->", "<!-- benchmark table: end -->"
+TABLED = {work.group for work in (*TRAINING, *LOOPS, *PREDICTIONS, *FUNCTIONALS)}
+
+
+def duration(seconds: float) -> str:
+    """Three figures with the unit that suits them."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= 0.9995 * size:
+            break
+    value = seconds / size
+    digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{value:.{digits}f} {unit}"
+
+
+def ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def progress(result: dict[str, Any]) -> Iterator[str]:
+    """A line for each number of threads, for whoever watches the run."""
+    for row in results.rows({"works": [result]}):
+        times = ", ".join(f"{t.peer} {duration(t.best)}" for t in row.timings)
+        mark = f"  ratio {row.ratio():.3f}" if row.ratio() else ""
+        yield f"{row.threads} thread(s): {times}{mark} {row.verdict}"
+
+
+def table(headings: list[str], lines: list[list[str]]) -> str:
+    cells = [headings, ["---"] + ["---:"] * (len(headings) - 1), *lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in cells) + "\n"
+
+
+def bars_table(found: dict[str, Any]) -> str:
+    """Our time, the best peer's, and their ratio beside the bar."""
+    lines = []
+    for row in results.rows(found):
+        if row.work.group not in TABLED or not row.ours or not row.rival:
+            continue
+        lines.append([row.work.title, str(row.threads), duration(row.ours.best),
+                      f"{duration(row.rival.best)} ({row.rival.peer})",
+                      f"**{ratio(row.ratio())}**", ratio(row.ratio("median")), ratio(row.bar),
+                      row.verdict + _peak(row)])
+    return table(["work", "threads", "cnn_mnist", "best peer", "ratio", "of medians", "bar",
+                  "verdict"], lines)
+
+
+def _peak(row: Row) -> str:
+    share = row.peak_share
+    return f", {share:.0%} of peak" if row.work.peak_bar and share is not None else ""
+
+
+def growth_table(found: dict[str, Any]) -> str:
+    lines = [[growth.work.title, duration(growth.seconds), f"{growth.times:.1f}",
+              f"{growth.memory / 2**20:.0f} MB", f"{growth.bound / 2**20:.0f} MB", growth.verdict]
+             for growth in results.growths(found)]
+    return table(["`fit`", "time", "times the base", "extra memory", "bound", "verdict"], lines)
+
+
+def peers_table(found: dict[str, Any]) -> str:
+    """Everyone's best time, and in how far the results agree."""
+    rows = results.rows(found)
+    names = list(dict.fromkeys(timing.peer for row in rows for timing in row.timings))
+    lines = []
+    for row in rows:
+        timings = {timing.peer: timing for timing in row.timings}
+        worst = max((row.difference(t) for t in row.timings), default=0.0) if row.ours else 0.0
+        times = [duration(timings[name].best) if name in timings else "" for name in names]
+        lines.append([row.work.title, str(row.threads), *times, f"{worst:.1e}"])
+    return table(["work", "threads", *names, "largest difference"], lines)
+
+
+def losses_table(found: dict[str, Any]) -> str:
+    """The loss of the last epoch, everyone's: speed hides no other computation."""
+    rows = [row for row in results.rows(found)
+            if row.work.kind in ("fit", "loop") and row.work.group in TABLED]
+    names = list(dict.fromkeys(timing.peer for row in rows for timing in row.timings))
+    lines = []
+    for row in rows:
+        timings = {timing.peer: timing for timing in row.timings}
+        losses = [f"{timings[name].values[-1]:.5f}" if name in timings else "" for name in names]
+        lines.append([row.work.title, str(row.threads), *losses])
+    return table(["loss of the last epoch", "threads", *names], lines)
+
+
+def machine_lines(found: dict[str, Any]) -> str:
+    machine, load = found["machine"], found["load"]
+    limits = {}
+    for row in results.rows(found):
+        best = limits.setdefault(row.threads, {})
+        for key, value in row.limits.items():
+            pick = min if key == "distance_ns" else max
+            best[key] = pick(best.get(key, value), value)
+    lines = [
+        f"{machine['cpu']}{' (virtual)' if machine['virtual'] else ''}, "
+        f"{machine['processors']} processors, caches "
+        + ", ".join(f"{level} {size}" for level, size in machine["caches"].items())
+        + f"; path {machine['path']}, built by {machine['extension']['compiler']}",
+        "input: " + found["data"],
+        *(f"{count} thread(s): FMA peak {best.get('fma_gflops', 0):.0f} GFLOP/s, copy "
+          f"{best.get('copy_gbytes', 0):.0f} GB/s"
+          + (f", nearest core distance {best['distance_ns']:.0f} ns" if "distance_ns" in best
+             else "") for count, best in sorted(limits.items())),
+        ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+        + f", Python {machine['python']}",
+        f"{found['created']}, {found['rounds']} rounds, {found['seconds']:.0f} s"
+        + (f"; steal {load['steal']:.1%}, load average {load['load_average']:.1f}" if load else ""),
+        *(f"{peer} took no part: {reason}" for peer, reason in found["failures"].items()),
+        *found["notes"],
+    ]
+    return "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+def page(found: dict[str, Any]) -> str:
+    """Everything, as a page of its own."""
+    parts = ["# Benchmark\n", machine_lines(found), "## Against the bars\n", bars_table(found)]
+    if results.growths(found):
+        parts += ["## Growth\n", growth_table(found)]
+    parts += ["## Everyone's best time\n", peers_table(found),
+              "## The same computation\n", losses_table(found)]
+    return "\n".join(parts)
+
+
+def insert(found: dict[str, Any], path: Path) -> None:
+    """Replaces what stands between the two markers of a page by the table of bars.
+
+    Raises
+    ------
+    ValueError
+        If the page does not have both markers, in this order.
+    """
+    text = path.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path} needs the lines {BEGIN!r} and {END!r}, in this order")
+    body = f"{BEGIN}\n{bars_table(found)}\n{machine_lines(found)}{END}"
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(before + body + after)
+    os.replace(temporary, path)
