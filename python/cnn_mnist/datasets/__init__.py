@@ -1,4 +1,4 @@
-"""MNIST as the lesson has it, from a folder, the user's cache or the network; and a sample of it."""
+"""MNIST as the lesson has it, from a folder, the user's cache or the network; and a sample."""
 
 import os
 import sys

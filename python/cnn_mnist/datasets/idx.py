@@ -41,8 +41,8 @@ def find_idx(folder: Path) -> list[Path]:
 
 def read_mnist(files: list[Path]) -> Splits:
     """The lesson's three splits from the four files of FILES, in that order."""
-    shapes = FILES.values()
-    x, y, x_test, y_test = (read_idx(path, shape) for path, shape in zip(files, shapes, strict=True))
+    pairs = zip(files, FILES.values(), strict=True)
+    x, y, x_test, y_test = (read_idx(path, shape) for path, shape in pairs)
     check_labels(files[1], y)
     check_labels(files[3], y_test)
     n = TRAIN_ROWS

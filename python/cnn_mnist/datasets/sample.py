@@ -6,7 +6,8 @@ import numpy as np
 
 from .idx import Splits, split
 
-FILE = Path(__file__).with_name("digits_sample.npy.xz")  # remade by tests/make_digits_sample.py
+# remade by tests/datasets/make_digits_sample.py
+FILE = Path(__file__).with_name("digits_sample.npy.xz")
 ROWS = (4000, 1000, 1000)
 
 

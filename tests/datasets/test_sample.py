@@ -34,14 +34,14 @@ def test_size_and_licence_beside_it():
 
 
 @pytest.mark.skipif("CNN_MNIST_DATA" not in os.environ, reason="CNN_MNIST_DATA names no folder")
-def test_rows_of_the_real_mnist():
+def test_rows_of_the_real_mnist(full_size):
     for some, real in zip(datasets.digits_sample(), datasets.mnist(), strict=True):
         for got, want in zip(some, real, strict=True):
             np.testing.assert_array_equal(got, want[: len(got)])
 
 
 @pytest.mark.skipif("CNN_MNIST_DATA" not in os.environ, reason="CNN_MNIST_DATA names no folder")
-def test_can_be_remade():
+def test_can_be_remade(full_size):
     import lzma
 
     import make_digits_sample
