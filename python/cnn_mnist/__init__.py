@@ -7,6 +7,7 @@ from .dtypes import double, dtype, float32, float64, int32, int64, long, uint8
 from .dtypes import float32 as float
 from .dtypes import int32 as int
 from .grad_mode import enable_grad, is_grad_enabled, no_grad
+from .random import Generator, initial_seed, manual_seed, rand, randint, randperm
 from .tensor import Size, Tensor
 from .toplevel import (
     abs,
@@ -31,3 +32,4 @@ from .toplevel import (
     tensor,
     zeros,
 )
+from . import utils  # noqa: E402

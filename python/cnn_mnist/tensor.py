@@ -134,7 +134,7 @@ class Tensor(Storage):
     @property
     def data(self) -> Tensor:
         """The same memory as a Tensor without history; changes of it are not counted."""
-        return wrap(self._array, type(self))
+        return wrap(self._array)
 
     @data.setter
     def data(self, value: Tensor) -> None:

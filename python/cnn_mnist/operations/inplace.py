@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dtypes import I64, of_numpy
+from ..dtypes import of_numpy
 from ..grad_mode import thread
 from ..tape import Array, Node, Storage, current, make_node, wants_grad
 from .arithmetic import add, div, mul, sub
@@ -184,57 +184,31 @@ def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     return _fill(input, src._array, "CopyBackwards", src)
 
 
-# random numbers -----------------------------------------------------------------------------------
+# random numbers ------------------------------------------------------------------------------
 def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
     """Uniform numbers of [a, b) from torch's generator, in place, in memory order."""
-    from ..random import default_generator
+    from ..random import uniform_ as fill
 
-    if input._array.dtype not in (np.float32, np.float64):
-        kind = of_numpy(input._array.dtype).long_name
-        raise NotImplementedError(f'"check_uniform_bounds" not implemented for \'{kind}\'')
-    if not a <= b:
-        raise RuntimeError(
-            f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}"
-        )
-    return _draw(input, lambda out: (generator or default_generator).uniform(out, a, b))
+    return _draw(input, fill, a, b, generator)
 
 
 def random_(
     input: Tensor, low: int = 0, high: int | None = None, *, generator: Any = None
 ) -> Tensor:
     """Whole numbers of [low, high) from torch's generator, in place; int64 without bounds: [0, 2^63)."""
-    from ..random import default_generator
+    from ..random import integers_ as fill
 
-    generator = generator or default_generator
-    x = input._array
     if high is None and low:
         low, high = 0, low
-
-    def draw(out: Array) -> None:
-        if high is not None:
-            out[...] = generator.randint(x.size, low, high).reshape(x.shape)
-        else:
-            out[...] = np.array(
-                [generator.random_int63() for _ in range(x.size)], I64
-            ).reshape(x.shape)
-
-    if high is None and x.dtype != I64:
-        raise TypeError("random_() without bounds is for int64 Tensors")
-    return _draw(input, draw)
+    return _draw(input, fill, low, high, generator)
 
 
-def _draw(tensor: Tensor, draw: Callable[[Array], Any]) -> Tensor:
-    if wants_grad(tensor):
-        check_in_place(tensor)
-    x = tensor._array
-    if x.flags.c_contiguous and x.flags.writeable:
-        draw(x)
-    else:
-        numbers = np.empty(x.shape, x.dtype)
-        draw(numbers)
-        x[...] = numbers
-    changed(tensor)
-    return tensor
+def _draw(input: Tensor, fill: Callable[..., None], *arguments: Any) -> Tensor:
+    if wants_grad(input):
+        check_in_place(input)
+    fill(input._array, *arguments)
+    changed(input)
+    return input
 
 
 def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:

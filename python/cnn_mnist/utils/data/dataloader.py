@@ -1,0 +1,124 @@
+"""DataLoader: batches of a data set, in the order of a sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ...random import Generator, draw_seed
+from .collate import default_collate, default_convert
+from .dataset import Subset, TensorDataset
+from .sampler import BatchSampler, RandomSampler, SequentialSampler
+
+
+class DataLoader:
+    """Iterates over a data set in batches, in the calling process.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Anything with ``__getitem__`` and ``__len__``.
+    batch_size : int or None
+        Items in a batch; None gives the items themselves.
+    shuffle : bool, optional
+        A new permutation for every iteration, bit for bit torch's.
+    sampler : iterable of int, optional
+        The order of items, instead of `shuffle`.
+    batch_sampler : iterable of list of int, optional
+        The batches, instead of `batch_size`, `shuffle`, `sampler` and `drop_last`.
+    num_workers : int
+        Taken so that code written for torch runs: batches and their order do not depend on
+        it, and here the calling process loads them all.
+    collate_fn : callable, optional
+        Makes a batch of a list of items; `default_collate` without it.
+    pin_memory : bool
+        Taken as `num_workers` is; there is no device to pin memory for.
+    drop_last : bool
+        Leave out a last batch that would be shorter.
+    generator : Generator, optional
+        Drawn from instead of the default one: a base seed for every iterator, and the
+        permutation where `shuffle` is set.
+
+    Raises
+    ------
+    ValueError
+        When options exclude each other or a number is out of range.
+    """
+
+    _fixed = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset")
+    _initialized = False
+
+    def __init__(self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None,
+                 sampler: Iterable[Any] | None = None,
+                 batch_sampler: Iterable[list[Any]] | None = None, num_workers: int = 0,
+                 collate_fn: Callable[[list[Any]], Any] | None = None, pin_memory: bool = False,
+                 drop_last: bool = False, *, generator: Generator | None = None) -> None:
+        if num_workers < 0:
+            raise ValueError("num_workers option should be non-negative; "
+                             "use num_workers=0 to disable multiprocessing.")
+        if sampler is not None and shuffle:
+            raise ValueError("sampler option is mutually exclusive with shuffle")
+        if batch_sampler is not None:
+            if batch_size != 1 or shuffle or sampler is not None or drop_last:
+                raise ValueError("batch_sampler option is mutually exclusive with batch_size, "
+                                 "shuffle, sampler, and drop_last")
+            batch_size = None
+        elif batch_size is None and drop_last:
+            raise ValueError("batch_size=None option disables auto-batching "
+                             "and is mutually exclusive with drop_last")
+        if sampler is None:
+            sampler = (RandomSampler(dataset, generator=generator) if shuffle
+                       else SequentialSampler(dataset))
+        if batch_size is not None:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.sampler = sampler
+        self.batch_sampler = batch_sampler
+        self.drop_last = drop_last
+        self.num_workers = num_workers
+        self.pin_memory = pin_memory
+        self.generator = generator
+        self.collate_fn = collate_fn or (default_convert if batch_sampler is None
+                                         else default_collate)
+        self._initialized = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._initialized and name in self._fixed:
+            raise ValueError(f"{name} attribute should not be set after "
+                             f"{type(self).__name__} is initialized")
+        super().__setattr__(name, value)
+
+    def __iter__(self) -> Iterator[Any]:
+        indices = iter(self.sampler if self.batch_sampler is None else self.batch_sampler)
+        draw_seed(self.generator)  # the base seed of torch's workers, drawn by every iterator
+        return self._batches(indices)
+
+    def _batches(self, indices: Iterator[Any]) -> Iterator[Any]:
+        if self.batch_sampler is None:
+            yield from (self.collate_fn(self.dataset[index]) for index in indices)
+            return
+        for batch in indices:
+            rows = _rows(self.dataset, batch) if self.collate_fn is default_collate else None
+            yield self.collate_fn(_items(self.dataset, batch)) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self.sampler if self.batch_sampler is None  # type: ignore[arg-type]
+                   else self.batch_sampler)
+
+
+def _items(dataset: Any, indices: list[Any]) -> list[Any]:
+    if getattr(dataset, "__getitems__", None):
+        return dataset.__getitems__(indices)
+    return [dataset[index] for index in indices]
+
+
+def _rows(dataset: Any, indices: list[Any]) -> list[Any] | None:
+    """What `default_collate` would make of these items, by one indexing a tensor; or None."""
+    if not all(type(index) is int for index in indices):
+        return None
+    if type(dataset) is Subset:
+        return _rows(dataset.dataset, [dataset.indices[index] for index in indices])
+    if type(dataset) is TensorDataset:
+        return [tensor[indices] for tensor in dataset.tensors]
+    return None

@@ -1,0 +1,226 @@
+"""Data sets, samplers and loaders against torch's: the same batches from the same seeds."""
+
+import random
+from collections import OrderedDict, defaultdict, namedtuple
+
+import numpy as np
+import pytest
+import torch
+import torch.utils.data as theirs
+
+import cnn_mnist
+import cnn_mnist.utils.data as ours
+
+Point = namedtuple("Point", "x y")
+PAIRS = [(ours, cnn_mnist), (theirs, torch)]
+
+
+def plain(value):
+    """Nested lists of numbers with the names of dtypes, whoever made them."""
+    if hasattr(value, "tolist"):
+        return str(np.asarray(value).dtype), value.tolist()
+    if isinstance(value, dict):
+        return type(value), {key: plain(member) for key, member in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value), [plain(member) for member in value]
+    return value
+
+
+def check(program):
+    """The program gives the same with both packages, and leaves both generators alike."""
+    results = []
+    for data, package in PAIRS:
+        package.manual_seed(9)
+        results.append([plain(program(data, package)), package.rand(1).item()])
+    assert results[0] == results[1]
+
+
+def test_shuffled_orders_for_thousands_of_seeds_and_sizes():
+    choice = random.Random(3)
+    for seed in range(1500):
+        n, batch = choice.randrange(1, 60), choice.randrange(1, 12)
+        drop, own = choice.random() < 0.3, choice.random() < 0.5
+        orders = []
+        for data, package in PAIRS:
+            package.manual_seed(seed)
+            generator = package.Generator().manual_seed(seed + 1) if own else None
+            loader = data.DataLoader(range(n), batch, shuffle=True, drop_last=drop,
+                                     generator=generator)
+            epochs = [[b.tolist() for b in loader] for _ in range(2)]
+            next(iter(loader), None)  # an iterator that is not run to its end
+            epochs.append([b.tolist() for b in loader])
+            orders.append((epochs, package.rand(1).item(), len(loader)))
+        assert orders[0] == orders[1], (seed, n, batch, drop, own)
+
+
+def test_epoch_order_is_that_of_the_loader():
+    for seed in range(200):
+        for own in (False, True):
+            drawn = []
+            for use_loader in (False, True):
+                cnn_mnist.manual_seed(seed)
+                generator = cnn_mnist.Generator().manual_seed(5) if own else None
+                n = 1 + seed % 40
+                loader = ours.DataLoader(range(n), None, shuffle=True, generator=generator)
+                orders = [list(loader) if use_loader
+                          else ours.sampler.epoch_order(n, generator).tolist()
+                          for _ in range(3)]
+                drawn.append((orders, cnn_mnist.rand(1).item()))
+            assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("program", [
+    lambda data, t: list(data.RandomSampler(range(10))),
+    lambda data, t: list(data.RandomSampler(range(10), num_samples=3)),
+    lambda data, t: list(data.RandomSampler(range(10), num_samples=37)),
+    lambda data, t: list(data.RandomSampler(range(10), replacement=True)),
+    lambda data, t: list(data.RandomSampler(range(10), replacement=True, num_samples=100)),
+    lambda data, t: list(data.RandomSampler(range(10), True, 64, t.Generator().manual_seed(2))),
+    lambda data, t: list(data.RandomSampler(range(10), generator=t.Generator().manual_seed(2))),
+    lambda data, t: list(data.SubsetRandomSampler([4, 9, 1])),
+    lambda data, t: list(data.BatchSampler(data.SequentialSampler(range(10)), 4, False)),
+    lambda data, t: list(data.BatchSampler(data.SequentialSampler(range(10)), 4, True)),
+    lambda data, t: list(data.BatchSampler([3, 1, 2], 2, False)),
+    lambda data, t: len(data.BatchSampler(range(9), 4, True)),
+    lambda data, t: len(data.BatchSampler(range(9), 4, False)),
+    lambda data, t: len(data.RandomSampler(range(10), num_samples=3)),
+    lambda data, t: [list(part) for part in data.random_split(range(10), [3, 7])],
+    lambda data, t: [list(part) for part in data.random_split(range(10), [0.5, 0.3, 0.2])],
+    lambda data, t: [list(part) for part in data.random_split(
+        range(7), [0.5, 0.5], generator=t.Generator().manual_seed(8))],
+])
+def test_samplers(program):
+    check(program)
+
+
+def tensors(t, n=11):
+    x = t.arange(n * 3).reshape(n, 3)
+    return x.float(), t.arange(n) % 4
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"batch_size": 4}, {"batch_size": 4, "drop_last": True}, {"batch_size": 50},
+    {"batch_size": 4, "shuffle": True}, {"batch_size": None}, {"batch_size": 3, "num_workers": 0},
+    {"batch_size": 4, "sampler": [3, 1, 1, 7, 10]}, {"batch_sampler": [[1, 2], [0], [5, 5, 3]]},
+    {"batch_size": None, "sampler": [[3, 1], [7]]}, {"batch_size": 2, "sampler": [-1, -11, 3]},
+    {"batch_size": 2, "collate_fn": list},
+])
+def test_batches_of_tensors(options):
+    check(lambda data, t: list(data.DataLoader(data.TensorDataset(*tensors(t)), **options)))
+    check(lambda data, t: list(data.DataLoader(
+        data.Subset(data.TensorDataset(*tensors(t, 30)), list(range(25, 5, -1))), **options)))
+
+
+ITEMS = [
+    [1, 2, 3], [1.5, 2.5], [True, False], ["a", "b"], [b"a", b"b"], [(1, 2.0), (3, 4.0)],
+    [[1, 2], [3, 4]], [{"a": 1, "b": [2.0]}, {"a": 3, "b": [4.0]}], [Point(1, 2), Point(3, 4)],
+    [np.float32(1), np.float32(2)], [np.zeros(2), np.ones(2)], [np.int64(3), np.int64(4)],
+    [np.zeros((2, 2), np.uint8)] * 3, [np.bool_(True)], [OrderedDict(z=1, a=2)] * 2,
+    [defaultdict(int, a=1)] * 2, [((1, [2]), "x"), ((3, [4]), "y")], [range(3), range(3)],
+]
+
+
+@pytest.mark.parametrize("items", ITEMS, ids=str)
+def test_default_collate_and_convert(items):
+    check(lambda data, t: data.default_collate(items))
+    check(lambda data, t: data.default_convert(items))
+    check(lambda data, t: list(data.DataLoader(items, batch_size=2)))
+    check(lambda data, t: list(data.DataLoader(items, batch_size=None)))
+
+
+def test_the_courses_own_data_set_and_collate_function():
+    def program(data, t):
+        class Pairs:
+            def __init__(self, x, y):
+                self.x, self.y = x, y
+
+            def __len__(self):
+                return len(self.x)
+
+            def __getitem__(self, i):
+                return self.x[i], self.y[i]
+
+        def collate(batch):
+            xs, ys = zip(*batch, strict=True)
+            return t.stack(xs), t.stack(ys)
+
+        pairs = Pairs(*tensors(t))
+        batches = data.BatchSampler(data.RandomSampler(pairs), 4, drop_last=False)
+        return [
+            list(data.DataLoader(pairs, batch_sampler=batches, collate_fn=collate)),
+            list(data.DataLoader(pairs, 4, sampler=data.SequentialSampler(pairs))),
+            list(data.DataLoader(pairs, sampler=batches)),
+            list(data.DataLoader(pairs, 4, shuffle=True, drop_last=True)),
+        ]
+    check(program)
+
+
+def test_getitems_is_used_where_a_data_set_has_it():
+    class Many(ours.Dataset):
+        def __getitems__(self, indices):
+            return [-i for i in indices]
+
+        def __len__(self):
+            return 5
+
+    assert [b.tolist() for b in ours.DataLoader(Many(), 3)] == [[0, -1, -2], [-3, -4]]
+
+
+def test_gradients_pass_through_batches():
+    x = cnn_mnist.ones(4, 2, requires_grad=True)
+    for (batch,) in ours.DataLoader(ours.TensorDataset(x), 3):
+        batch.sum().backward()
+    assert x.grad.tolist() == [[1, 1]] * 4
+
+
+def test_workers_change_nothing():
+    data = ours.TensorDataset(*tensors(cnn_mnist))
+    batches = []
+    for workers in (0, 2):
+        cnn_mnist.manual_seed(1)
+        loader = ours.DataLoader(data, 4, shuffle=True, num_workers=workers, pin_memory=True)
+        batches.append(plain(list(loader)))
+    assert batches[0] == batches[1]
+
+
+ERRORS = [
+    lambda data, t: data.DataLoader(range(3), 0), lambda data, t: data.DataLoader(range(3), 1.5),
+    lambda data, t: data.DataLoader(range(3), True),
+    lambda data, t: data.DataLoader(range(3), num_workers=-1),
+    lambda data, t: data.DataLoader(range(3), shuffle=True, sampler=[1]),
+    lambda data, t: data.DataLoader(range(3), 2, batch_sampler=[[1]]),
+    lambda data, t: data.DataLoader(range(3), batch_sampler=[[1]], drop_last=True),
+    lambda data, t: data.DataLoader(range(3), None, drop_last=True),
+    lambda data, t: data.DataLoader([], shuffle=True),
+    lambda data, t: data.DataLoader(range(3), drop_last=1),
+    lambda data, t: setattr(data.DataLoader(range(3)), "batch_size", 2),
+    lambda data, t: setattr(data.DataLoader(range(3)), "dataset", 2),
+    lambda data, t: list(data.DataLoader(range(3), sampler=[5])),
+    lambda data, t: list(data.DataLoader(data.TensorDataset(t.zeros(3)), sampler=[5])),
+    lambda data, t: data.TensorDataset(t.zeros(3), t.zeros(2)),
+    lambda data, t: data.Dataset()[0], lambda data, t: iter(data.Sampler()),
+    lambda data, t: data.RandomSampler(range(3), replacement=1),
+    lambda data, t: data.RandomSampler(range(3), num_samples=0),
+    lambda data, t: data.RandomSampler([]), lambda data, t: data.BatchSampler([1], 0, False),
+    lambda data, t: data.BatchSampler([1], 2, 0),
+    lambda data, t: data.random_split(range(3), [1, 1]),
+    lambda data, t: data.random_split(range(3), [1.5, -0.5]),
+    lambda data, t: data.default_collate([object()]), lambda data, t: data.default_collate([None]),
+    lambda data, t: data.default_collate([[1], [1, 2]]),
+    lambda data, t: data.default_collate([np.array(["a"])]),
+    lambda data, t: data.default_collate([t.zeros(2), t.zeros(3)]),
+]
+
+
+@pytest.mark.parametrize("call", ERRORS)
+def test_errors_are_of_torchs_type(call):
+    with pytest.raises(Exception) as expected:
+        call(theirs, torch)
+    with pytest.raises(expected.type):
+        call(ours, cnn_mnist)
+
+
+def test_an_empty_part_of_a_split_warns():
+    with pytest.warns(UserWarning, match="Length of split at index 1 is 0"):
+        parts = ours.random_split(range(1), [0.9, 0.1])
+    assert [len(part) for part in parts] == [1, 0]
