@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,22 +66,36 @@ def logsumexp(
         input = cast(input, F32)
     x = input._array
     axes = check_dims(dim, x.ndim)
-    rows, back = _as_rows(x, axes)
-    y = _core.logsumexp(rows, -1, False)
+    joined = _joined(x, axes)
+    y = _core.logsumexp(joined, -1, False)
+    kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape)) if keepdim else y.shape
 
     def gradients(g: Array) -> tuple[Array]:
-        return (back(_core.logsumexp_backward(g.reshape(y.shape), rows, y, -1, False)),)
+        return (logsumexp_gradient(g, x, y, axes),)
 
-    kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape)) if keepdim else y.shape
     return record(y.reshape(kept), "LogsumexpBackward0", (input,), gradients, (input,), True)
 
 
-def _as_rows(x: Array, axes: tuple[int, ...]) -> Any:
-    """x with `axes` moved to the end and joined into one, and the way back."""
+def logsumexp_gradient(g: Array, x: Array, y: Array, axes: tuple[int, ...]) -> Array:
+    """dx = g exp(x - y); g and y with or without the dimensions summed over."""
+    joined = _joined(x, axes)
+    shape = joined.shape[:-1] if x.ndim else ()
+    dx = _core.logsumexp_backward(g.reshape(shape), joined, y.reshape(shape), -1, False)
     if not x.ndim:
-        return x.reshape(1), lambda g: g.reshape(())
-    others = [i for i in range(x.ndim) if i not in axes]
-    order = [*others, *axes]
-    moved = x.transpose(order)
-    joined = moved.reshape([x.shape[i] for i in others] + [int(np.prod([x.shape[i] for i in axes]))])
-    return joined, lambda g: g.reshape(moved.shape).transpose(np.argsort(order))
+        return dx.reshape(())
+    order = _order(x, axes)
+    moved = tuple(x.shape[axis] for axis in order)
+    return dx.reshape(moved).transpose(np.argsort(order))
+
+
+def _order(x: Array, axes: tuple[int, ...]) -> list[int]:
+    return [*(i for i in range(x.ndim) if i not in axes), *axes]
+
+
+def _joined(x: Array, axes: tuple[int, ...]) -> Array:
+    """x with `axes` moved to the end and joined into one."""
+    if not x.ndim:
+        return x.reshape(1)
+    moved = x.transpose(_order(x, axes))
+    count = math.prod(x.shape[axis] for axis in axes)
+    return moved.reshape(*moved.shape[: x.ndim - len(axes)], count)

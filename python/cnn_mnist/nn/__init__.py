@@ -1,0 +1,3 @@
+"""Layers, networks and losses under torch's names."""
+
+from . import functional  # noqa: F401

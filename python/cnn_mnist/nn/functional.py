@@ -1,0 +1,402 @@
+"""The functions of a multilayer perceptron, each beside its explicit gradient.
+
+Arrays in, arrays out: `numpy.ndarray` and whatever has `__array__`, `__dlpack__` or the buffer
+protocol give a plain `ndarray`. A Tensor among the arguments gives a Tensor, and the operation
+is recorded. float32 and float64; labels int64 or uint8. In the formulas g is the gradient of
+the result (`grad_output`), and a `*_backward` function returns the gradients of the inputs.
+
+The definitions are torch's: https://docs.pytorch.org/docs/stable/nn.functional.html
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from ..operations import layers, pointwise, rows
+from ..operations.common import check_dims, quiet, to_array
+from ..operations.layers import REDUCTIONS
+from ..tape import Array, Storage, wrap
+
+__all__ = [
+    "cross_entropy", "cross_entropy_backward", "linear", "linear_backward", "log_softmax",
+    "log_softmax_backward", "logsumexp", "logsumexp_backward", "nll_loss", "nll_loss_backward",
+    "one_hot", "relu", "relu_backward", "softmax", "softmax_backward",
+]
+
+_ndarray = np.ndarray
+
+
+# arguments ---------------------------------------------------------------------------------
+def _array(function: str, name: str, value: Any) -> Array:
+    """The array of an argument; TypeError for what offers none, such as a list."""
+    if type(value) is _ndarray:
+        return value
+    if isinstance(value, Storage) or hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
+        return to_array(value)
+    if not isinstance(value, (str, bytes)):
+        try:
+            return np.asarray(memoryview(value))
+        except TypeError:
+            pass
+    raise TypeError(f"{function}(): argument '{name}' must be Tensor, not {type(value).__name__}")
+
+
+def _tensor(function: str, name: str, value: Any) -> Any:
+    """The argument as a Tensor; None stays."""
+    if value is None or isinstance(value, Storage):
+        return value
+    return wrap(_array(function, name, value))
+
+
+def _gradient(function: str, value: Any, dtype: np.dtype[Any]) -> Array:
+    """grad_output, which may be a number where the result is 0-d."""
+    if isinstance(value, (int, float)):
+        return np.array(value, dtype)
+    return _array(function, "grad_output", value)
+
+
+def _like(results: Any, *arguments: Any) -> Any:
+    """Arrays, or Tensors if there is one among the arguments."""
+    for each in arguments:
+        if isinstance(each, Storage):
+            return tuple(map(wrap, results)) if isinstance(results, tuple) else wrap(results)
+    return results
+
+
+# linear ------------------------------------------------------------------------------------
+def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+    """y = x W^T + b.
+
+    Parameters
+    ----------
+    input : (*, in_features)
+    weight : (out_features, in_features) or (in_features,)
+    bias : (out_features,), optional
+
+    Returns
+    -------
+    (*, out_features); (*) for a weight without out_features.
+
+    Raises
+    ------
+    RuntimeError
+        Sizes or types that do not fit.
+    """
+    if type(input) is _ndarray and type(weight) is _ndarray:
+        if bias is None or type(bias) is _ndarray:
+            return _core.linear(input, weight, bias)
+    given = [
+        _tensor("linear", name, value)
+        for name, value in (("input", input), ("weight", weight), ("bias", bias))
+    ]
+    y = layers.linear(*given)
+    return y if _any_tensor(input, weight, bias) else y._array
+
+
+def linear_backward(grad_output: Any, input: Any, weight: Any) -> Any:
+    """(dx, dW, db) of `linear`: dx = g W, dW = g^T x, db = sum of g over the rows.
+
+    Parameters
+    ----------
+    grad_output : (*, out_features)
+    input : (*, in_features)
+    weight : (out_features, in_features)
+    """
+    name = "linear_backward"
+    g, x, w = _array(name, "grad_output", grad_output), *(
+        _array(name, "input", input), _array(name, "weight", weight)
+    )
+    return _like(_core.linear_backward(g, x, w, True, True, True), grad_output, input, weight)
+
+
+def _any_tensor(*values: Any) -> bool:
+    return any(isinstance(value, Storage) for value in values)
+
+
+# relu --------------------------------------------------------------------------------------
+def relu(input: Any, inplace: bool = False) -> Any:
+    """max(x, 0); nan stays nan. `inplace` overwrites the input and returns it."""
+    if type(input) is _ndarray and not inplace and input.dtype.kind == "f":
+        return _core.relu(input)
+    x = _tensor("relu", "input", input)
+    if inplace:
+        x.relu_()
+        return input
+    y = pointwise.relu(x)
+    return y if x is input else y._array
+
+
+def relu_backward(grad_output: Any, input: Any) -> Any:
+    """dx of `relu`: g where x > 0 or x is nan, 0 elsewhere; shapes are the input's."""
+    name = "relu_backward"
+    g, x = _array(name, "grad_output", grad_output), _array(name, "input", input)
+    return _like(_core.relu_backward(g, x), grad_output, input)
+
+
+# softmax -----------------------------------------------------------------------------------
+def _implicit_dim(name: str, input: Any, dim: int | None, stacklevel: int) -> int:
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. "
+        "Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel,
+    )
+    return 0 if np.ndim(_array(name, "input", input)) in (0, 1, 3) else 1
+
+
+def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """exp(x_i) / sum_j exp(x_j) along `dim`, computed from x - max(x).
+
+    Parameters
+    ----------
+    input : any shape
+    dim : int
+        Without it torch's deprecated choice: 0 for 0-, 1- and 3-D input, else 1.
+    dtype : dtype, optional
+        Converts the input first.
+
+    Raises
+    ------
+    NotImplementedError
+        Integers without `dtype`.
+    IndexError
+        `dim` out of range.
+    """
+    if type(input) is _ndarray and dim is not None and dtype is None:
+        return _core.softmax(input, dim)
+    x = _tensor("softmax", "input", input)
+    y = rows.softmax(x, _implicit_dim("softmax", x, dim, _stacklevel), dtype)
+    return y if x is input else y._array
+
+
+def softmax_backward(grad_output: Any, output: Any, dim: int) -> Any:
+    """dx of `softmax` from its result y: (g - sum(g y)) y, the sum along `dim`."""
+    name = "softmax_backward"
+    g, y = _array(name, "grad_output", grad_output), _array(name, "output", output)
+    return _like(_core.softmax_backward(g, y, dim), grad_output, output)
+
+
+def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """x_i - log(sum_j exp(x_j)) along `dim`: (x - m) - log(sum exp(x - m)), m the maximum.
+
+    Parameters, results and errors are those of `softmax`.
+    """
+    if type(input) is _ndarray and dim is not None and dtype is None:
+        return _core.log_softmax(input, dim)
+    x = _tensor("log_softmax", "input", input)
+    y = rows.log_softmax(x, _implicit_dim("log_softmax", x, dim, _stacklevel), dtype)
+    return y if x is input else y._array
+
+
+def log_softmax_backward(grad_output: Any, output: Any, dim: int) -> Any:
+    """dx of `log_softmax` from its result y: g - exp(y) sum(g), the sum along `dim`."""
+    name = "log_softmax_backward"
+    g, y = _array(name, "grad_output", grad_output), _array(name, "output", output)
+    return _like(_core.log_softmax_backward(g, y, dim), grad_output, output)
+
+
+def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
+    """log(sum_j exp(x_j)) along `dim`, an int or several: m + log(sum exp(x - m)).
+
+    Infinite maxima count as m = 0, so a row of -inf gives -inf; so does an empty one.
+    Integers become float32.
+    """
+    if type(input) is _ndarray and type(dim) is int and input.dtype.kind == "f":
+        return _core.logsumexp(input, dim, keepdim)
+    x = _tensor("logsumexp", "input", input)
+    y = rows.logsumexp(x, dim, keepdim)
+    return y if x is input else y._array
+
+
+def logsumexp_backward(
+    grad_output: Any, input: Any, output: Any, dim: Any, keepdim: bool = False
+) -> Any:
+    """dx of `logsumexp` from input x and result y: g exp(x - y), y repeated along `dim`."""
+    name = "logsumexp_backward"
+    x = _array(name, "input", input)
+    g, y = _gradient(name, grad_output, x.dtype), _array(name, "output", output)
+    dx = rows.logsumexp_gradient(g, x, y, check_dims(dim, x.ndim))
+    return _like(dx, grad_output, input, output)
+
+
+# losses ------------------------------------------------------------------------------------
+def _reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+    if size_average is not None or reduce is not None:
+        mean = size_average is None or size_average
+        reduction = "none" if reduce is False else "mean" if mean else "sum"
+        warnings.warn(
+            "size_average and reduce args will be deprecated, "
+            f"please use reduction='{reduction}' instead.",
+            stacklevel=3,
+        )
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction: none, mean or sum")
+    return reduction
+
+
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
+    """Negative log likelihood of the labels: l_i = -w[t_i] logp[i, t_i].
+
+    Parameters
+    ----------
+    input : (C), (N, C) or (N, C, d1, ..., dK)
+        Log-probabilities, as `log_softmax` gives them.
+    target : (), (N) or (N, d1, ..., dK)
+        Labels in [0, C), int64 or uint8.
+    weight : (C), optional
+        Weights of the classes.
+    size_average, reduce : bool, optional
+        Deprecated names of `reduction`.
+    ignore_index : int
+        Rows with this label count for nothing.
+    reduction : {"mean", "sum", "none"}
+        The mean is the sum divided by the weights of the rows that count, nan if none does.
+
+    Raises
+    ------
+    IndexError
+        A label out of range.
+    ValueError, RuntimeError
+        Sizes or types that do not fit.
+    """
+    if size_average is not None or reduce is not None or reduction not in REDUCTIONS:
+        reduction = _reduction(reduction, size_average, reduce)
+    if type(input) is _ndarray and type(target) is _ndarray:
+        if weight is None or type(weight) is _ndarray:
+            return _core.nll_loss(input, target, weight, ignore_index, REDUCTIONS[reduction])
+    logp, labels, w = (
+        _tensor("nll_loss", name, value)
+        for name, value in (("input", input), ("target", target), ("weight", weight))
+    )
+    loss = layers.nll_loss(logp, labels, w, ignore_index, reduction)
+    return loss if _any_tensor(input, target, weight) else loss._array
+
+
+def nll_loss_backward(
+    grad_output: Any,
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Any:
+    """d logp of `nll_loss`: -w[t_i] g / W at [i, t_i], 0 elsewhere and in ignored rows.
+
+    W is the divisor of the mean, 1 for the other reductions; g is 0-d, or of the losses' shape
+    for reduction "none".
+    """
+    name = "nll_loss_backward"
+    x, t = _array(name, "input", input), _array(name, "target", target)
+    w = None if weight is None else _array(name, "weight", weight)
+    g = _gradient(name, grad_output, x.dtype)
+    code = REDUCTIONS[_reduction(reduction, None, None)]
+    return _like(_core.nll_loss_backward(g, x, t, w, ignore_index, code), grad_output, input)
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """`nll_loss(log_softmax(x), target)`: how surprised the logits are by the labels.
+
+    Parameters
+    ----------
+    input : (C), (N, C) or (N, C, d1, ..., dK)
+        Logits.
+    target : (), (N) or (N, d1, ..., dK); or of the input's shape
+        Labels in [0, C), int64 or uint8; or probabilities q of the classes, floating.
+    weight, size_average, ignore_index, reduce, reduction
+        As in `nll_loss`; with probabilities the mean divides by the number of rows.
+    label_smoothing : float
+        e in [0, 1]: the target becomes (1 - e) q + e / C.
+
+    Raises
+    ------
+    IndexError
+        A label out of range.
+    ValueError, RuntimeError
+        Sizes or types that do not fit.
+    """
+    if size_average is not None or reduce is not None or reduction not in REDUCTIONS:
+        reduction = _reduction(reduction, size_average, reduce)
+    if type(input) is _ndarray and type(target) is _ndarray:
+        if (weight is None or type(weight) is _ndarray) and target.dtype.kind != "f":
+            return _core.cross_entropy(
+                input, target, weight, ignore_index, REDUCTIONS[reduction], label_smoothing,
+                False, False,
+            )[0]
+    x, t, w = (
+        _tensor("cross_entropy", name, value)
+        for name, value in (("input", input), ("target", target), ("weight", weight))
+    )
+    loss = layers.cross_entropy(x, t, w, ignore_index, reduction, label_smoothing)
+    return loss if _any_tensor(input, target, weight) else loss._array
+
+
+def cross_entropy_backward(
+    grad_output: Any,
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """dx of `cross_entropy`: (softmax(x)_ic - [c == t_i]) w[t_i] / W g, 0 in ignored rows.
+
+    W is the divisor of the mean, 1 for the other reductions; g is 0-d, or of the losses' shape
+    for reduction "none". With probabilities as target it returns (dx, dq):
+    dx = (softmax(x)_ic sum_k w_k q'_ik - w_c q'_ic) g / W and
+    dq = -w_c log_softmax(x)_ic (1 - label_smoothing) g / W.
+    """
+    name = "cross_entropy_backward"
+    x, t = _array(name, "input", input), _array(name, "target", target)
+    w = None if weight is None else _array(name, "weight", weight)
+    g = _gradient(name, grad_output, x.dtype)
+    code = REDUCTIONS[_reduction(reduction, None, None)]
+    both = x.shape == t.shape
+    _, dx, dq = _core.cross_entropy(x, t, w, ignore_index, code, label_smoothing, True, both)
+    dx = quiet(_core.cross_entropy_backward, g, dx)
+    result = (dx, quiet(_core.cross_entropy_backward, g, dq)) if both else dx
+    return _like(result, grad_output, input, target)
+
+
+def one_hot(tensor: Any, num_classes: int = -1) -> Any:
+    """int64 of shape (*, num_classes), 1 at each label and 0 elsewhere.
+
+    Parameters
+    ----------
+    tensor : (*), int64
+        Labels, not negative.
+    num_classes : int
+        -1: the largest label + 1.
+
+    Raises
+    ------
+    RuntimeError
+        Another type, a label that is negative or too large.
+    """
+    x = _tensor("one_hot", "tensor", tensor)
+    if x is None:
+        raise TypeError("one_hot(): argument 'tensor' must be Tensor, not NoneType")
+    y = layers.one_hot(x, num_classes)
+    return y if x is tensor else y._array

@@ -1,0 +1,160 @@
+"""linear, the losses and one_hot on Tensors, computed by the kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import _core
+from ..dtypes import I64, promote_types
+from ..tape import Array, record, wants_grad, wrap
+from .arithmetic import add, matmul
+from .common import cast
+from .shaping import t
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+# torch's names, by the dimensions of input and weight
+_WITHOUT_BIAS = {
+    (1, 1): "DotBackward0",
+    (2, 1): "MvBackward0",
+    (1, 2): "SqueezeBackward4",
+    (2, 2): "MmBackward0",
+}
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y = x W^T + b; dx = g W, dW = g^T x, db = sum of g over the rows."""
+    x, w = input._array, weight._array
+    if x.dtype.kind != "f":
+        y = matmul(input, t(weight))
+        return y if bias is None else add(y, bias)
+    y = _core.linear(x, w, None if bias is None else bias._array)
+    if not wants_grad(input, weight, bias):
+        return wrap(y)
+    need_x, need_w = input._requires_grad, weight._requires_grad
+    need_b = bias is not None and bias._requires_grad
+    if not need_w:
+        x = None
+    if not need_x:
+        w = None
+
+    def gradients(g: Array) -> Sequence[Array | None]:
+        return _core.linear_backward(g, x, w, need_x, need_w, need_b)
+
+    name = _linear_name(input, weight, bias)
+    saved = (input if need_w else None, weight if need_x else None)
+    return record(y, name, (input, weight, bias), gradients, saved)
+
+
+def _linear_name(input: Tensor, weight: Tensor, bias: Tensor | None) -> str:
+    ndims = input._array.ndim, weight._array.ndim
+    if bias is None:
+        return _WITHOUT_BIAS.get(ndims, "UnsafeViewBackward0")
+    if ndims == (2, 2):
+        return "AddmmBackward0"
+    flat = input._array.flags.c_contiguous and bias._array.flags.c_contiguous
+    return "ViewBackward0" if flat else "AddBackward0"
+
+
+def nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+) -> Tensor:
+    """-w[t_i] logp[i, t_i], reduced; d logp is -w[t_i] g / W at [i, t_i], 0 elsewhere."""
+    _refuse_grad_of_weight("nll_loss", weight)
+    code = REDUCTIONS[reduction]
+    logp, labels = input._array, target._array
+    w = None if weight is None else weight._array
+    loss = _core.nll_loss(logp, labels, w, ignore_index, code)
+
+    def gradients(g: Array) -> Sequence[Array]:
+        return (_core.nll_loss_backward(g, logp, labels, w, ignore_index, code),)
+
+    name = _nll_name(logp.ndim, reduction)
+    return record(loss, name, (input,), gradients, (input, target, weight))
+
+
+def _nll_name(ndim: int, reduction: str) -> str:
+    if ndim < 3:
+        return "NllLossBackward0"
+    return "NllLoss2DBackward0" if ndim == 4 or reduction != "none" else "ViewBackward0"
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+) -> Tensor:
+    """log_softmax and nll_loss in one; dx = (softmax(x) - one_hot(t)) w[t_i] / W g.
+
+    The kernel gives loss and gradient in one pass over the logits.
+    """
+    code = REDUCTIONS[reduction]
+    probabilities = target._array.shape == input._array.shape
+    if probabilities and target._array.dtype.kind == "f":
+        dtype = promote_types(input._array.dtype, target._array.dtype)
+        input, target = cast(input, dtype), cast(target, dtype)
+    if not probabilities:
+        _refuse_grad_of_weight("nll_loss", weight)
+    w = None if weight is None else weight._array
+    need_x, need_target = wants_grad(input), probabilities and wants_grad(target)
+    loss, dx, dtarget = _core.cross_entropy(
+        input._array, target._array, w, ignore_index, code, label_smoothing, need_x, need_target
+    )
+
+    def gradients(g: Array) -> Sequence[Array | None]:
+        return (
+            _core.cross_entropy_backward(g, dx) if need_x else None,
+            _core.cross_entropy_backward(g, dtarget) if need_target else None,
+        )
+
+    edges = (input, target if probabilities else None)
+    name = _loss_name(input._array, probabilities, reduction, label_smoothing)
+    return record(loss, name, edges, gradients, (None,))
+
+
+def _loss_name(x: Array, probabilities: bool, reduction: str, label_smoothing: float) -> str:
+    if probabilities:
+        return "DivBackward1" if reduction == "mean" and x.size else "NegBackward0"
+    if label_smoothing > 0:
+        return "AddBackward0"
+    return _nll_name(x.ndim, reduction)
+
+
+def _refuse_grad_of_weight(name: str, weight: Tensor | None) -> None:
+    if weight is not None and wants_grad(weight):
+        raise RuntimeError(
+            f"The function '{name}' is not differentiable with respect to argument 'weight'. "
+            "This input cannot have requires_grad True."
+        )
+
+
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """int64, of shape (*, num_classes): 1 at each label, 0 elsewhere."""
+    labels = input._array
+    if labels.dtype != I64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if not labels.size:
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    else:
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0:
+            raise RuntimeError(f"Class values must be non-negative. Got {low}")
+        if num_classes == -1:
+            num_classes = high + 1
+        elif high >= num_classes:
+            raise RuntimeError(
+                f"Class values must be smaller than num_classes. Got {high} for {num_classes} classes"
+            )
+    out = np.zeros((*labels.shape, num_classes), I64)
+    np.put_along_axis(out, labels[..., None], 1, -1)
+    return wrap(out)
+
