@@ -1,6 +1,8 @@
 /* arguments.c - reads integers, numbers, flags and dimensions; errors are torch's. */
 #include "arguments.h"
 
+#include <limits.h>
+
 int cm_check_count(const char *function, Py_ssize_t given, Py_ssize_t expected)
 {
     if (given == expected)
@@ -74,5 +76,21 @@ int cm_read_dim(int *dim, PyObject *object, const char *where, int ndim)
         return -1;
     }
     *dim = (int)(value < 0 ? value + range : value);
+    return 0;
+}
+
+int cm_read_threads(int *threads, PyObject *object)
+{
+    int64_t n;
+    if (cm_read_int64(&n, object, "num_threads") < 0)
+        return -1;
+    if (n < 0 || n > INT_MAX) {
+        PyErr_Format(
+            PyExc_ValueError,
+            "num_threads: expected 0 (automatic) or a positive number, got %lld",
+            (long long)n);
+        return -1;
+    }
+    *threads = (int)n;
     return 0;
 }

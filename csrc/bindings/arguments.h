@@ -15,6 +15,8 @@ int cm_read_int64(int64_t *value, PyObject *object, const char *where);
 int cm_read_size(ptrdiff_t *value, PyObject *object, const char *where);
 int cm_read_double(double *value, PyObject *object, const char *where);
 int cm_read_bool(int *value, PyObject *object);
+/* num_threads: 0 for as many as there are and pay. */
+int cm_read_threads(int *threads, PyObject *object);
 /* A dimension of an array of `ndim` dimensions, counted from the end if negative. */
 int cm_read_dim(int *dim, PyObject *object, const char *where, int ndim);
 

@@ -25,6 +25,8 @@ static enum cm_type type_of(PyArrayObject *array)
         return CM_F32;
     case NPY_DOUBLE:
         return CM_F64;
+    case NPY_INT32:
+        return CM_I32;
     case NPY_INT64:
         return CM_I64;
     case NPY_UINT8:
@@ -43,6 +45,8 @@ static int number_of(enum cm_type type)
         return NPY_FLOAT;
     case CM_F64:
         return NPY_DOUBLE;
+    case CM_I32:
+        return NPY_INT32;
     case CM_I64:
         return NPY_INT64;
     default:
@@ -113,6 +117,33 @@ static int settle_with(struct cm_array *a, int flags)
 int cm_array_settle(struct cm_array *a)
 {
     return settle_with(a, NPY_ARRAY_CARRAY_RO | NPY_ARRAY_NOTSWAPPED);
+}
+
+int cm_array_copy_int64(struct cm_array *a)
+{
+    PyArrayObject *copy = (PyArrayObject *)PyArray_FromArray(
+        array_of(a), PyArray_DescrFromType(NPY_INT64),
+        NPY_ARRAY_CARRAY_RO | NPY_ARRAY_NOTSWAPPED | NPY_ARRAY_ENSURECOPY);
+    if (!copy)
+        return -1;
+    Py_DECREF(a->object);
+    refer(a, copy);
+    a->data = PyArray_DATA(copy);
+    return 0;
+}
+
+int cm_array_settle_rows(struct cm_array *a, ptrdiff_t *row_stride)
+{
+    PyArrayObject *array = array_of(a);
+    const npy_intp bytes = PyArray_ITEMSIZE(array), *strides = PyArray_STRIDES(array);
+    if (PyArray_ISBEHAVED_RO(array) && strides[1] == bytes && strides[0] % bytes == 0 &&
+        strides[0] / bytes >= a->shape[1]) {
+        a->data = PyArray_DATA(array);
+        *row_stride = strides[0] / bytes;
+        return 0;
+    }
+    *row_stride = a->shape[1];
+    return cm_array_settle(a);
 }
 
 int cm_array_read(struct cm_array *a, PyObject *object, const char *where,
@@ -201,12 +232,25 @@ PyObject *cm_array_give_or_none(struct cm_array *a)
     return a->object ? cm_array_give(a) : Py_NewRef(Py_None);
 }
 
-static int shares_memory_within(PyArrayObject *array)
+int cm_array_check_writable(const struct cm_array *a)
 {
-    for (int i = 0; i < PyArray_NDIM(array); i++)
-        if (PyArray_STRIDE(array, i) == 0 && PyArray_DIM(array, i) > 1)
-            return PyArray_SIZE(array) > 0;
+    PyArrayObject *array = array_of(a);
+    if (PyArray_FailUnlessWriteable(array, a->where) < 0)
+        return -1;
+    for (int i = 0; i < a->ndim; i++)
+        if (PyArray_STRIDE(array, i) == 0 && a->shape[i] > 1 && a->size > 0) {
+            PyErr_Format(PyExc_RuntimeError,
+                         "%s: more than one element refers to a single memory "
+                         "location; copy() it first",
+                         a->where);
+            return -1;
+        }
     return 0;
+}
+
+int cm_array_copy(PyObject *to, PyObject *from)
+{
+    return PyArray_CopyInto((PyArrayObject *)to, (PyArrayObject *)from);
 }
 
 /* The same elements with the axes ordered by falling stride; a new reference. */
@@ -231,15 +275,8 @@ int cm_array_open_output(struct cm_array *a, PyObject *object, const char *where
     if (!PyArray_Check(object))
         return raise_not_array(object, where);
     if (cm_array_open(a, object, where) < 0 || cm_array_check_float(a, kernel) < 0 ||
-        PyArray_FailUnlessWriteable(array_of(a), where) < 0)
+        cm_array_check_writable(a) < 0)
         return -1;
-    if (shares_memory_within(array_of(a))) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "%s: more than one element refers to a single memory location; "
-                     "copy() it first",
-                     where);
-        return -1;
-    }
     if (in_memory_order && !PyArray_IS_C_CONTIGUOUS(array_of(a))) {
         PyArrayObject *view = in_order_of_memory(array_of(a));
         if (!view)

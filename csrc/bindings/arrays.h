@@ -9,7 +9,7 @@
 #include <Python.h>
 #include <stddef.h>
 
-enum cm_type { CM_F32, CM_F64, CM_I64, CM_U8, CM_OTHER };
+enum cm_type { CM_F32, CM_F64, CM_I32, CM_I64, CM_U8, CM_OTHER };
 
 enum { CM_MAX_DIMS = 64 }; /* NumPy's limit */
 
@@ -35,6 +35,10 @@ int cm_array_open(struct cm_array *a, PyObject *object, const char *where);
 int cm_array_check_float(const struct cm_array *a, const char *kernel);
 /* Makes the layout right, by a copy where needed. */
 int cm_array_settle(struct cm_array *a);
+/* The same, but a matrix keeps a distance between its rows, counted in elements. */
+int cm_array_settle_rows(struct cm_array *a, ptrdiff_t *row_stride);
+/* Settles a private copy as int64, from an array of int32 or int64. */
+int cm_array_copy_int64(struct cm_array *a);
 /* The three above in one. */
 int cm_array_read(struct cm_array *a, PyObject *object, const char *where,
                   const char *kernel);
@@ -56,11 +60,15 @@ PyObject *cm_array_give(struct cm_array *a);
 /* None where there is no array. */
 PyObject *cm_array_give_or_none(struct cm_array *a);
 
-/* Opens and settles an array to be changed in place. Where its layout is not the
-   kernels', `a` is a copy until cm_array_commit writes it back; cm_array_clear without
-   a commit leaves the caller's array alone. in_memory_order: the axes are permuted so
-   that the elements follow one another as in memory. ValueError if it is read-only,
-   RuntimeError if elements share memory or the type is not floating point. */
+/* ValueError if the array is read-only, RuntimeError if elements share memory. */
+int cm_array_check_writable(const struct cm_array *a);
+/* Copies the values of an array of the same shape and type. */
+int cm_array_copy(PyObject *to, PyObject *from);
+
+/* Opens, checks and settles a float array to be changed in place. Where its layout is
+   not the kernels', `a` is a copy until cm_array_commit writes it back; cm_array_clear
+   without a commit leaves the caller's array alone. in_memory_order: the axes are
+   permuted so that the elements follow one another as in memory. */
 int cm_array_open_output(struct cm_array *a, PyObject *object, const char *where,
                          const char *kernel, int in_memory_order);
 int cm_array_commit(struct cm_array *a);

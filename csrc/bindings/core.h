@@ -9,7 +9,7 @@
 #include "../runtime/pool.h"
 
 struct cm_state {
-    PyTypeObject *generator_type;
+    PyTypeObject *generator_type, *trainer_type;
     const struct cm_isa *isa; /* the active path */
     void *work;               /* scratch for a kernel, while no call is using it */
     struct cm_pool *pool;     /* NULL until the first call that can use it */
@@ -27,6 +27,7 @@ static inline struct cm_state *cm_state_of(PyObject *module)
                       : (isa)->f64->kernel(__VA_ARGS__))
 
 /* Each part's functions; module.c adds them. */
+extern PyMethodDef cm_forward_methods[];
 extern PyMethodDef cm_functional_methods[];
 extern PyMethodDef cm_linear_methods[];
 extern PyMethodDef cm_losses_methods[];
@@ -36,6 +37,7 @@ extern PyMethodDef cm_rows_methods[];
 extern PyMethodDef cm_threads_methods[];
 /* The types, as new references; NULL with an exception set. */
 PyTypeObject *cm_generator_type_new(PyObject *module);
+PyTypeObject *cm_trainer_type_new(PyObject *module);
 
 /* Read CNN_MNIST_ISA and CNN_MNIST_NUM_THREADS; -1 with an exception set. */
 int cm_machine_init(struct cm_state *state);

@@ -167,18 +167,6 @@ done:
     return result;
 }
 
-static int check_smoothing(double label_smoothing)
-{
-    if (!(label_smoothing > 1.0))
-        return 0;
-    PyObject *got = PyFloat_FromDouble(label_smoothing);
-    if (got)
-        PyErr_Format(PyExc_RuntimeError,
-                     "label_smoothing must be between 0.0 and 1.0. Got: %R", got);
-    Py_XDECREF(got);
-    return -1;
-}
-
 /* torch's order of decision: equal shapes mean class probabilities */
 static int read_cross_entropy(struct cm_targets *t, double label_smoothing,
                               int *probabilities)
@@ -188,9 +176,9 @@ static int read_cross_entropy(struct cm_targets *t, double label_smoothing,
     if (*probabilities) {
         if (cm_targets_read_probabilities(t) < 0)
             return -1;
-        return check_smoothing(label_smoothing);
+        return cm_check_smoothing(label_smoothing);
     }
-    if (check_smoothing(label_smoothing) < 0 ||
+    if (cm_check_smoothing(label_smoothing) < 0 ||
         cm_array_check_float(x, x->ndim <= 2 ? "log_softmax_lastdim_kernel_impl"
                                              : "log_softmax_kernel_impl") < 0)
         return -1;

@@ -32,7 +32,7 @@ static int core_exec(PyObject *module)
     PyMethodDef *parts[] = {
         cm_functional_methods, cm_linear_methods,    cm_losses_methods,
         cm_machine_methods,    cm_optimiser_methods, cm_rows_methods,
-        cm_threads_methods,
+        cm_threads_methods,    cm_forward_methods,
     };
     if (cm_arrays_init() < 0 || cm_machine_init(state) < 0 ||
         cm_threads_init(state) < 0)
@@ -40,13 +40,16 @@ static int core_exec(PyObject *module)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (PyModule_AddFunctions(module, parts[i]) < 0)
             return -1;
-    return add_type(module, &state->generator_type, cm_generator_type_new(module));
+    if (add_type(module, &state->generator_type, cm_generator_type_new(module)) < 0)
+        return -1;
+    return add_type(module, &state->trainer_type, cm_trainer_type_new(module));
 }
 
 static int core_traverse(PyObject *module, visitproc visit, void *arg)
 {
     struct cm_state *state = cm_state_of(module);
     Py_VISIT(state->generator_type);
+    Py_VISIT(state->trainer_type);
     return 0;
 }
 
@@ -54,6 +57,7 @@ static int core_clear(PyObject *module)
 {
     struct cm_state *state = cm_state_of(module);
     Py_CLEAR(state->generator_type);
+    Py_CLEAR(state->trainer_type);
     return 0;
 }
 

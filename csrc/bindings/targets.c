@@ -141,9 +141,9 @@ static int check_weight_shape(const struct cm_targets *t)
 /* Target `value` of row i is neither a class nor ignored. */
 static void raise_out_of_bounds(const struct cm_targets *t, ptrdiff_t i, int64_t value)
 {
-    if (t->x.ndim <= 2) {
+    if (t->target.ndim <= 1) {
         char row[48] = "";
-        if (t->x.ndim == 2)
+        if (t->target.ndim == 1)
             PyOS_snprintf(row, sizeof row, " at row %lld", (long long)i);
         PyErr_Format(PyExc_IndexError,
                      "Target %lld%s is out of bounds for %zd classes.",
@@ -187,29 +187,38 @@ static int copy_indices(struct cm_targets *t)
     return 0;
 }
 
+static int check_index_type(const struct cm_array *target)
+{
+    if (target->type == CM_I64 || target->type == CM_U8)
+        return 0;
+    PyErr_Format(PyExc_RuntimeError,
+                 "expected target dtype to be Long or Byte, but got %s",
+                 cm_type_torch_name(target));
+    return -1;
+}
+
+int cm_targets_read_target(struct cm_targets *t)
+{
+    if (check_index_type(&t->target) < 0 || cm_array_settle(&t->target) < 0)
+        return -1;
+    return copy_indices(t);
+}
+
 int cm_targets_read_indices(struct cm_targets *t)
 {
-    if (check_index_shape(&t->x, &t->target) < 0)
-        return -1;
-    if (t->target.type != CM_I64 && t->target.type != CM_U8) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "expected target dtype to be Long or Byte, but got %s",
-                     cm_type_torch_name(&t->target));
-        return -1;
-    }
-    if (check_weight_shape(t) < 0 ||
+    if (check_index_shape(&t->x, &t->target) < 0 || check_index_type(&t->target) < 0 ||
+        check_weight_shape(t) < 0 ||
         cm_array_check_float(&t->x, "nll_loss_out_frame") < 0 ||
         (t->weight.object && (cm_array_check_type(&t->weight, &t->x) < 0 ||
                               cm_array_settle(&t->weight) < 0)) ||
-        cm_array_settle(&t->target) < 0 || copy_indices(t) < 0)
+        cm_targets_read_target(t) < 0)
         return -1;
     return cm_array_settle(&t->x);
 }
 
 int cm_targets_read_probabilities(struct cm_targets *t)
 {
-    if (t->target.type == CM_I64 || t->target.type == CM_U8 ||
-        t->target.type == CM_OTHER) {
+    if (t->target.type != CM_F32 && t->target.type != CM_F64) {
         PyErr_Format(PyExc_RuntimeError,
                      "Expected floating point type for target with class "
                      "probabilities, got %s",
@@ -234,4 +243,16 @@ int cm_targets_read_probabilities(struct cm_targets *t)
         return -1;
     t->counted = t->B;
     return cm_array_settle(&t->x) < 0 ? -1 : cm_array_settle(&t->target);
+}
+
+int cm_check_smoothing(double label_smoothing)
+{
+    if (!(label_smoothing > 1.0))
+        return 0;
+    PyObject *got = PyFloat_FromDouble(label_smoothing);
+    if (got)
+        PyErr_Format(PyExc_RuntimeError,
+                     "label_smoothing must be between 0.0 and 1.0. Got: %R", got);
+    Py_XDECREF(got);
+    return -1;
 }

@@ -27,9 +27,15 @@ int cm_targets_open(struct cm_targets *t, PyObject *const *args,
                     const char *const wheres[5]);
 /* Checks class indices and fills t->index; settles x and weight. */
 int cm_targets_read_indices(struct cm_targets *t);
+/* The part of it that needs no logits: type and bounds of t->target, which has B
+   elements; sets t->index and t->counted. */
+int cm_targets_read_target(struct cm_targets *t);
 /* Checks class probabilities; settles x, target and weight. */
 int cm_targets_read_probabilities(struct cm_targets *t);
 void cm_targets_clear(struct cm_targets *t);
+
+/* RuntimeError above 1; torch takes a negative number as 0. */
+int cm_check_smoothing(double label_smoothing);
 
 /* A new array for one loss a row: x's shape without the class dimension. */
 int cm_targets_new_losses(const struct cm_targets *t, struct cm_array *losses);
