@@ -1,5 +1,8 @@
 """cnn_mnist: small multilayer perceptrons in C under a torch-shaped API for NumPy arrays."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import tape  # first: Tensor and its operations are made of it  # noqa: F401
 from ._version import __version__
 from .dtypes import bool_ as bool
@@ -32,4 +35,25 @@ from .toplevel import (
     tensor,
     zeros,
 )
-from . import utils  # noqa: E402
+
+if TYPE_CHECKING:
+    from . import datasets, nn, optim, testing, utils
+    from .files import load, save
+
+# Imported when first used: `import cnn_mnist` costs little.
+_MODULES = ("datasets", "nn", "optim", "testing", "utils")
+_HOME = {"load": "files", "save": "files"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_HOME})

@@ -1,3 +1,21 @@
 """Layers, networks and losses under torch's names."""
 
-from . import functional  # noqa: F401
+from . import functional, init
+from .modules import (
+    CrossEntropyLoss,
+    Flatten,
+    Identity,
+    Linear,
+    LogSoftmax,
+    Module,
+    ModuleList,
+    NLLLoss,
+    ReLU,
+    Sequential,
+    Softmax,
+)
+from .parameter import Parameter
+
+__all__ = ["CrossEntropyLoss", "Flatten", "Identity", "Linear", "LogSoftmax", "Module",
+           "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "Softmax", "functional",
+           "init"]

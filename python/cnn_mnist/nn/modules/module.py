@@ -1,0 +1,388 @@
+"""Module: what holds parameters, buffers and other modules, and can be called."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...tape import wrap
+from ...tensor import Tensor
+from ..parameter import Parameter, zero_grad
+from .state import IncompatibleKeys, block, indented, load_state, own_state
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Module:
+    """Base class of all layers and networks.
+
+    A subclass calls ``super().__init__()``, assigns its layers and parameters as attributes,
+    which registers them, and gives ``forward``. Layers kept in a plain Python list are not
+    registered: that is what `ModuleList` is for.
+    """
+
+    training: bool
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _non_persistent_buffers_set: set[str]
+    _modules: dict[str, Module | None]
+
+    def __init__(self) -> None:
+        self.__dict__.update(training=True, _parameters={}, _buffers={},
+                             _non_persistent_buffers_set=set(), _modules={})
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+    # Registration -----------------------------------------------------------------------
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter under `name`; None keeps the name for a parameter that is absent."""
+        self._check_name("parameter", name, self.__dict__.get("_parameters"))
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"cannot assign '{type(param).__name__}' object to parameter "
+                            f"'{name}' (nn.Parameter or None required)")
+        if param is not None and param.grad_fn is not None:
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must "
+                f"be created explicitly. To express '{name}' as a function of another Tensor, "
+                "compute the value in the forward() method.")
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a Tensor that is part of the state and is not trained.
+
+        One that is not `persistent` is left out of `state_dict`.
+        """
+        self._check_name("buffer", name, self.__dict__.get("_buffers"))
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer "
+                            f"'{name}' (Tensor or None required)")
+        self._buffers[name] = tensor
+        if persistent:
+            self._non_persistent_buffers_set.discard(name)
+        else:
+            self._non_persistent_buffers_set.add(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a child module under `name`."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+        self._check_name("module", name, self.__dict__.get("_modules"))
+        self._modules[name] = module
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Another name of `add_module`."""
+        self.add_module(name, module)
+
+    def _check_name(self, kind: str, name: str, known: dict[str, Any] | None) -> None:
+        if known is None:
+            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
+        if "." in name:
+            raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
+        if name == "":
+            raise KeyError(f'{kind} name can\'t be empty string ""')
+        if name not in known and hasattr(self, name):
+            raise KeyError(f"attribute '{name}' already exists")
+
+    def __getattr__(self, name: str) -> Any:
+        for kind in ("_parameters", "_buffers", "_modules"):
+            registered = self.__dict__.get(kind, {})
+            if name in registered:
+                return registered[name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind = self._kind_of(name, value)
+        if kind is None:
+            super().__setattr__(name, value)
+            return
+        if kind not in self.__dict__:
+            what = {"_parameters": "parameters", "_modules": "module"}[kind]
+            raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+        if kind == "_parameters":
+            if value is not None and not isinstance(value, Parameter):
+                raise TypeError(f"cannot assign '{type(value).__name__}' as parameter '{name}' "
+                                "(nn.Parameter or None expected)")
+            self._forget_other(name, kind)
+            self.register_parameter(name, value)
+        elif kind == "_modules":
+            if value is not None and not isinstance(value, Module):
+                raise TypeError(f"cannot assign '{type(value).__name__}' as child module "
+                                f"'{name}' (nn.Module or None expected)")
+            self._forget_other(name, kind)
+            self._modules[name] = value
+        else:
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(f"cannot assign '{type(value).__name__}' as buffer '{name}' "
+                                "(Tensor or None expected)")
+            self._buffers[name] = value
+
+    def _kind_of(self, name: str, value: Any) -> str | None:
+        """The dictionary that an assignment of `value` to `name` is about, if any."""
+        if isinstance(value, Parameter):
+            return "_parameters"
+        if isinstance(value, Module):
+            kinds: tuple[str, ...] = ("_parameters",)  # taken first, to refuse the module
+            default = "_modules"
+        else:
+            kinds, default = ("_parameters", "_modules", "_buffers"), None
+        for kind in kinds:
+            if name in self.__dict__.get(kind, ()):
+                return kind
+        return default
+
+    def _forget_other(self, name: str, kind: str) -> None:
+        """What is assigned anew stops being an attribute, parameter, buffer or module."""
+        for other in ("_parameters", "_buffers", "_modules"):
+            if other != kind:
+                self.__dict__[other].pop(name, None)
+        self.__dict__.pop(name, None)
+        self._non_persistent_buffers_set.discard(name)
+
+    def __delattr__(self, name: str) -> None:
+        for kind in ("_parameters", "_buffers", "_modules"):
+            if name in self.__dict__[kind]:
+                del self.__dict__[kind][name]
+                self._non_persistent_buffers_set.discard(name)
+                return
+        super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        names = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules,
+                 *self._buffers]
+        return sorted(name for name in names if not name[0].isdigit())
+
+    # Going through what is registered -----------------------------------------------------
+
+    def named_modules(self, memo: set[Module] | None = None, prefix: str = "",
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+        """This module and all below it, each with its path; the root's path is ``""``."""
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                yield from module.named_modules(memo, _joined(prefix, name), remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules registered in this one, each once, with their names."""
+        seen = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """The modules registered in this one, each once."""
+        return (module for _, module in self.named_children())
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with their paths; with `recurse` also those of the modules below."""
+        return self._named_members("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """All parameters, each once: what an optimizer is given."""
+        return (param for _, param in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with their paths; with `recurse` also those of the modules below."""
+        return self._named_members("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def _named_members(self, kind: str, prefix: str, recurse: bool,
+                       remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        modules = (self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+                   if recurse else [(prefix, self)])
+        for path, module in modules:
+            for name, member in module.__dict__[kind].items():
+                if member is None or id(member) in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(id(member))
+                yield _joined(path, name), member
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a path such as ``"layers.0"``; this one at ``""``.
+
+        Raises
+        ------
+        AttributeError
+            Naming the part of the path that is absent or no module.
+        """
+        module: Any = self
+        for name in target.split(".") if target else ():
+            if not hasattr(module, name):
+                raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a path such as ``"layers.0.weight"``."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+        param = getattr(module, name)
+        if not isinstance(param, Parameter):
+            raise AttributeError(f"`{name}` is not an nn.Parameter")
+        return param
+
+    # Changing all of it -------------------------------------------------------------------
+
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` with every module below and then this one; return this one."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Set `training` here and below; return this module."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """``train(False)``."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Make all parameters record operations, or not; return this module."""
+        for param in self.parameters():
+            param.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop the gradients of all parameters, or fill them with zeros."""
+        zero_grad(self.parameters(), set_to_none)
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Convert floating-point parameters and buffers as `Tensor.to` does; return this module.
+
+        Raises
+        ------
+        TypeError
+            When the dtype asked for is not a floating-point one.
+        """
+        kind = wrap(np.empty(0, np.float32)).to(*args, **kwargs).dtype
+        if not kind.is_floating_point:
+            raise TypeError("nn.Module.to only accepts floating point dtypes, "
+                            f"but got desired dtype={kind}")
+        return self._apply(lambda tensor: tensor.to(*args, **kwargs))
+
+    def float(self) -> Self:
+        """Convert floating-point parameters and buffers to float32; return this module."""
+        return self._apply(lambda tensor: tensor.float())
+
+    def double(self) -> Self:
+        """Convert floating-point parameters and buffers to float64; return this module."""
+        return self._apply(lambda tensor: tensor.double())
+
+    def cpu(self) -> Self:
+        """This module: there is no other device."""
+        return self
+
+    def _apply(self, convert: Callable[[Tensor], Tensor]) -> Self:
+        for module in self.modules():
+            for param in module._parameters.values():
+                if param is not None:
+                    param.data = convert(param.data)
+                    if param.grad is not None:
+                        param.grad.data = convert(param.grad.data)
+            for name, buffer in module._buffers.items():
+                if buffer is not None and buffer.is_floating_point():
+                    module._buffers[name] = convert(buffer)
+        return self
+
+    # State and text -----------------------------------------------------------------------
+
+    def state_dict(self, *, destination: dict[str, Tensor] | None = None, prefix: str = "",
+                   keep_vars: bool = False) -> dict[str, Tensor]:
+        """All parameters and persistent buffers by their paths, sharing their memory.
+
+        They are detached, or with `keep_vars` the Tensors themselves.
+        """
+        if destination is None:
+            destination = OrderedDict()
+        for name, member in own_state(self):
+            destination[prefix + name] = member if keep_vars else member.detach()
+        for name, module in self._modules.items():
+            if module is not None:
+                module.state_dict(destination=destination, prefix=f"{prefix}{name}.",
+                                  keep_vars=keep_vars)
+        return destination
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True
+                        ) -> IncompatibleKeys:
+        """Copy values into all parameters and persistent buffers, in place.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to Tensor
+            By path, as `state_dict` gives them; arrays and torch tensors will do.
+        strict : bool
+            Paths that are missing or unknown are errors.
+
+        Returns
+        -------
+        IncompatibleKeys
+            ``missing_keys`` and ``unexpected_keys``.
+
+        Raises
+        ------
+        TypeError
+            When `state_dict` is no mapping.
+        RuntimeError
+            Naming every path that is missing, unknown or of another shape. Nothing has
+            changed then.
+        """
+        return load_state(self, state_dict, strict)
+
+    def extra_repr(self) -> str:
+        """What a subclass adds to its text, between the parentheses."""
+        return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        children = [f"({name}): {indented(repr(module))}"
+                    for name, module in self._modules.items()]
+        if len(lines) == 1 and not children:
+            return f"{self._get_name()}({extra})"
+        return block(self._get_name(), lines + children)
+
+
+def _joined(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name
