@@ -1,0 +1,125 @@
+"""save and load: state dicts as safetensors files, which torch and others read and write."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import dtypes
+from .nn import Module
+from .operations.common import array_like, to_array
+from .tape import wrap
+from .tensor import Tensor
+
+__all__ = ["load", "save"]
+
+_DTYPES = {"F16": dtypes.float16, "F32": dtypes.float32, "F64": dtypes.float64, "I8": dtypes.int8,
+           "I16": dtypes.int16, "I32": dtypes.int32, "I64": dtypes.int64, "U8": dtypes.uint8,
+           "BOOL": dtypes.bool_}
+
+
+def save(obj: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write a module's state, or a dict of Tensors or arrays, as a safetensors file.
+
+    The file appears whole or not at all: it is written beside `path`, brought to the disk and
+    then renamed. A file that was there stays as it was until then.
+
+    Parameters
+    ----------
+    obj : Module or mapping of str to Tensor or array
+    path : path
+
+    Raises
+    ------
+    TypeError
+        When `obj` is neither, or a member has no dtype that such a file can hold.
+    OSError
+        When the file cannot be written; nothing is left behind.
+
+    Notes
+    -----
+    Format: https://github.com/huggingface/safetensors#format. ``safetensors.torch.load_file``
+    reads it, and `load` reads what ``safetensors.torch.save_file`` writes.
+    """
+    import safetensors.numpy
+
+    members = obj.state_dict() if isinstance(obj, Module) else obj
+    if not isinstance(members, Mapping):
+        raise TypeError("expected a Module or a mapping of names to Tensors, got "
+                        f"{type(obj).__name__}")
+    arrays = {name: _plain(name, member) for name, member in members.items()}
+    _write_atomically(os.path.realpath(path), safetensors.numpy.save(arrays))
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read a safetensors file: the dict that `Module.load_state_dict` takes.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is none.
+    ValueError
+        When it is no whole safetensors file, or holds a dtype that Tensors do not have.
+    """
+    import safetensors
+
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        members = safetensors.deserialize(data)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{os.fspath(path)}: not a safetensors file, or a damaged one "
+                         f"({error})") from None
+    tensors = {}
+    for name, member in members:
+        if member["dtype"] not in _DTYPES:
+            raise ValueError(f"{os.fspath(path)}: {name} is of dtype {member['dtype']}, which "
+                             "Tensors do not have")
+        kind = _DTYPES[member["dtype"]].dtype
+        stored = np.frombuffer(member["data"], kind.newbyteorder("<"))
+        tensors[name] = wrap(stored.astype(kind).reshape(member["shape"]))
+    return tensors
+
+
+def _plain(name: Any, member: Any) -> NDArray[Any]:
+    """A contiguous array in native byte order."""
+    if not isinstance(name, str):
+        raise TypeError(f"expected names that are str, got {name!r}")
+    if not array_like(member):
+        raise TypeError(f"{name}: expected a Tensor or an array, got {type(member).__name__}")
+    array = to_array(member)
+    if array.dtype.newbyteorder("=") not in _DTYPES.values():
+        raise TypeError(f"{name}: expected a dtype that Tensors have, got {array.dtype}")
+    return array.astype(array.dtype.newbyteorder("="), order="C", copy=False)
+
+
+def _write_atomically(path: str, data: bytes) -> None:
+    """Write `data` beside `path` and rename it; after an error there is no trace of it."""
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
+    try:
+        try:
+            with open(temporary, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if os.path.exists(path):
+                os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
+            os.replace(temporary, path)
+        except BaseException:
+            if os.path.exists(temporary):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        error.filename, error.filename2 = path, None
+        raise
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)  # the rename, too, must survive a crash
+    finally:
+        os.close(directory)
