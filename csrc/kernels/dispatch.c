@@ -5,6 +5,10 @@
 #include "kernels.h"
 #include "paths.h"
 
+#ifdef CM_X86
+#include <cpuid.h>
+#endif
+
 struct path {
     const struct cm_isa *isa;
     int (*runs_here)(void);
@@ -15,9 +19,42 @@ static int always(void)
     return 1;
 }
 
+#ifdef CM_X86
+
+/* Bits of XCR0: which registers the operating system saves when it switches tasks. A CPU
+   feature whose registers it does not save must not be used. */
+enum {
+    SAVES_YMM = 0x06, /* xmm, ymm */
+    SAVES_ZMM = 0xE6, /* xmm, ymm, mask registers, upper halves of zmm0-15, zmm16-31 */
+};
+
+static int os_saves(unsigned registers)
+{
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_OSXSAVE))
+        return 0;
+    unsigned low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (low & registers) == registers;
+}
+
+static int has_avx2(void)
+{
+    unsigned eax, ebx, ecx, edx;
+    if (!os_saves(SAVES_YMM) || !__get_cpuid(1, &eax, &ebx, &ecx, &edx) ||
+        !(ecx & bit_AVX) || !(ecx & bit_FMA))
+        return 0;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx & bit_AVX2);
+}
+
+#endif
+
 /* Slowest first; scalar first of all. */
 static const struct path PATHS[] = {
     {&cm_isa_scalar, always},
+#ifdef CM_X86
+    {&cm_isa_avx2, has_avx2},
+#endif
 };
 
 enum { PATH_COUNT = sizeof PATHS / sizeof PATHS[0] };

@@ -1,9 +1,24 @@
 /* kernels_scalar.c - the reference path: plain C, any machine. */
 
+#include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #include "kernels.h"
 #include "paths.h"
+#include "simd.h"
+
+/* sums.inc counts in these, whichever type is current. */
+typedef double vec_f64;
+
+#define CM_REAL_BITS 32
+#include "real.h"
+#include "simd_scalar.inc"
+#undef CM_REAL_BITS
+#define CM_REAL_BITS 64
+#include "real.h"
+#include "simd_scalar.inc"
+#undef CM_REAL_BITS
 
 #define CM_REAL_BITS 32
 #include "real.h"

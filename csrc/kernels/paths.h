@@ -4,6 +4,15 @@
 
 #include "kernels.h"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#define CM_X86 1
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define CM_ARM64 1
+#endif
+
 extern const struct cm_isa cm_isa_scalar;
+#ifdef CM_X86
+extern const struct cm_isa cm_isa_avx2;
+#endif
 
 #endif

@@ -1,0 +1,158 @@
+/* test_exp_log.c - the error of exp and log in ULP, on every path.
+
+   usage: test_exp_log [step]
+   float32: every step-th bit pattern (default 1: all 2^32) on the paths given, against
+   double; float64: random arguments against long double. At most 1 ULP, and the largest
+   error found is printed. Infinities, nan, zeros and denormals are among the patterns. */
+
+#include <float.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../csrc/kernels/kernels.h"
+#include "harness.h"
+
+#ifdef CM_TEST_WIDE
+extern const struct cm_isa cm_isa_wide;
+#endif
+
+enum { CHUNK = 4096, THREADS = 2 };
+
+struct function {
+    const char *name;
+    double (*reference)(double);
+    long double (*long_reference)(long double);
+    void (*f32)(float *, const float *, ptrdiff_t);
+    void (*f64)(double *, const double *, ptrdiff_t);
+};
+
+/* |got - wanted| in units of the last place of wanted, as a number of `digits` binary
+   digits with exponents from `lowest`; 0 where both are nan or the same infinity. */
+static double ulps(double got, long double wanted, int digits, int lowest, double largest)
+{
+    if (isnan(wanted) || isnan(got))
+        return isnan(wanted) && isnan(got) ? 0 : INFINITY;
+    if (isinf(wanted) || isinf(got))
+        return (isinf(got) && isinf(wanted) && (got > 0) == (wanted > 0)) ||
+                       (isinf(got) && fabsl(wanted) > largest)
+                   ? 0
+                   : INFINITY;
+    int exponent = lowest;
+    if (wanted != 0)
+        (void)frexpl(wanted, &exponent);
+    if (exponent < lowest)
+        exponent = lowest;
+    return (double)(fabsl(got - wanted) / ldexpl(1, exponent - digits));
+}
+
+struct span {
+    const struct function *function;
+    uint64_t begin, end, step;
+    double worst;
+    float where;
+};
+
+static void *check_span(void *argument)
+{
+    struct span *const s = argument;
+    static _Thread_local float x[CHUNK], y[CHUNK];
+    for (uint64_t i = s->begin; i < s->end; i += CHUNK * s->step) {
+        int n = 0;
+        for (uint64_t pattern = i; pattern < s->end && n < CHUNK; pattern += s->step, n++) {
+            const uint32_t bits = (uint32_t)pattern;
+            memcpy(&x[n], &bits, sizeof bits);
+        }
+        s->function->f32(y, x, n);
+        for (int k = 0; k < n; k++) {
+            const double wanted = s->function->reference((double)x[k]);
+            /* quick way: exactly the rounded value is at most half a unit off */
+            if ((float)wanted == y[k] && s->worst > 0.5)
+                continue;
+            const double error = ulps((double)y[k], wanted, 24, -125, FLT_MAX);
+            if (!(error <= s->worst))
+                s->worst = error, s->where = x[k];
+        }
+    }
+    return NULL;
+}
+
+static void check_f32(const char *path, const struct function *function, uint64_t step)
+{
+    context("%s %s float32", path, function->name);
+    struct span span[THREADS];
+    pthread_t thread[THREADS];
+    const uint64_t all = (uint64_t)1 << 32, share = all / THREADS;
+    for (uint64_t t = 0; t < THREADS; t++) {
+        span[t] = (struct span){function, t * share, (t + 1) * share, step, 0, 0};
+        if (pthread_create(&thread[t], NULL, check_span, &span[t]) != 0)
+            abort();
+    }
+    for (int t = 0; t < THREADS; t++) {
+        pthread_join(thread[t], NULL);
+        printf("%s %s float32: %.4f ULP at %a\n", path, function->name, span[t].worst,
+               (double)span[t].where);
+        expect(span[t].worst <= 1, "%.4f ULP at %a", span[t].worst, (double)span[t].where);
+    }
+}
+
+/* Random bit patterns, and arguments spread over where the function is neither 0, 1 nor
+   infinite. */
+static void check_f64(const char *path, const struct function *function, int is_log,
+                      int64_t count)
+{
+    context("%s %s float64", path, function->name);
+    static double x[CHUNK], y[CHUNK];
+    double worst = 0, where = 0;
+    for (int64_t done = 0; done < count; done += CHUNK) {
+        for (int k = 0; k < CHUNK; k++) {
+            const int64_t bits = (below((int64_t)1 << 32) << 32) | below((int64_t)1 << 32);
+            if (k % 4 == 0)
+                memcpy(&x[k], &bits, sizeof bits);
+            else if (k % 4 == 1)
+                x[k] = is_log ? uniform(0.5, 2) : uniform(-1, 1);
+            else
+                x[k] = is_log ? exp2(uniform(-1074, 1024)) : uniform(-750, 712);
+        }
+        static const double special[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 1, 0x1p-1074};
+        memcpy(x, special, sizeof special);
+        function->f64(y, x, CHUNK);
+        for (int k = 0; k < CHUNK; k++) {
+            const double error =
+                ulps(y[k], function->long_reference(x[k]), 53, -1021, DBL_MAX);
+            if (!(error <= worst))
+                worst = error, where = x[k];
+        }
+    }
+    printf("%s %s float64: %.4f ULP at %a\n", path, function->name, worst, where);
+    expect(worst <= 1, "%.4f ULP at %a", worst, where);
+}
+
+static void check_path(const struct cm_isa *isa, uint64_t step)
+{
+    const struct function functions[] = {
+        {"exp", exp, expl, isa->f32->exp, isa->f64->exp},
+        {"log", log, logl, isa->f32->log, isa->f64->log},
+    };
+    for (int f = 0; f < 2; f++) {
+        check_f32(isa->name, &functions[f], step);
+        check_f64(isa->name, &functions[f], f, 20000000 / (int64_t)(step < 20 ? 1 : 20));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const uint64_t step = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
+    if (step == 0) {
+        fprintf(stderr, "usage: test_exp_log [step > 0]\n");
+        return 2;
+    }
+    for (int i = 0; cm_isa_at(i); i++)
+        check_path(cm_isa_at(i), step);
+#ifdef CM_TEST_WIDE
+    check_path(&cm_isa_wide, step);
+#endif
+    return report();
+}

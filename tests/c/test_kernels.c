@@ -1,0 +1,84 @@
+/* test_kernels.c - every kernel on every path, against plain loops in long double.
+
+   Outputs and inputs lie in boxes (harness.h). A tolerance is stated where it is used, as
+   a multiple of the type's epsilon times the size of what was rounded. */
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../csrc/kernels/kernels.h"
+#include "harness.h"
+
+#ifdef CM_TEST_WIDE
+extern const struct cm_isa cm_isa_wide;
+#endif
+
+#define CM_REAL_BITS 32
+#include "../../csrc/kernels/real.h"
+#define REAL_EPSILON FLT_EPSILON
+#include "reference.inc"
+#include "test_gemm.inc"
+#include "test_elementwise.inc"
+#include "test_rows.inc"
+#include "test_losses.inc"
+#include "test_optimiser.inc"
+#undef CM_REAL_BITS
+#undef REAL_EPSILON
+
+#define CM_REAL_BITS 64
+#include "../../csrc/kernels/real.h"
+#define REAL_EPSILON DBL_EPSILON
+#include "reference.inc"
+#include "test_gemm.inc"
+#include "test_elementwise.inc"
+#include "test_rows.inc"
+#include "test_losses.inc"
+#include "test_optimiser.inc"
+#undef CM_REAL_BITS
+#undef REAL_EPSILON
+
+static void test_path(const struct cm_isa *isa)
+{
+    test_gemm_f32(isa->name, isa->f32);
+    test_gemm_f64(isa->name, isa->f64);
+    test_elementwise_f32(isa->name, isa->f32);
+    test_elementwise_f64(isa->name, isa->f64);
+    test_rows_f32(isa->name, isa->f32);
+    test_rows_f64(isa->name, isa->f64);
+    test_losses_f32(isa->name, isa->f32);
+    test_losses_f64(isa->name, isa->f64);
+    test_optimiser_f32(isa->name, isa->f32);
+    test_optimiser_f64(isa->name, isa->f64);
+}
+
+static void test_dispatch(void)
+{
+    context("dispatch");
+    expect(strcmp(cm_isa_at(0)->name, "scalar") == 0, "the first path is scalar");
+    int count = 0;
+    while (cm_isa_at(count)) {
+        const struct cm_isa *const isa = cm_isa_at(count++);
+        expect(cm_isa_find(isa->name) == isa, "find %s", isa->name);
+        expect(cm_isa_known(isa->name), "known %s", isa->name);
+        printf("%s ", isa->name);
+    }
+    printf("\n");
+    expect(cm_isa_best() == cm_isa_at(count - 1), "the best path is the last one");
+    expect(cm_isa_find("mmx") == NULL && !cm_isa_known("mmx"), "unknown path");
+    expect(cm_isa_known("avx512") && cm_isa_known("neon"), "known on every machine");
+}
+
+int main(void)
+{
+    test_dispatch();
+    for (boxes_at_end = 0; boxes_at_end < 2; boxes_at_end++) {
+        for (int i = 0; cm_isa_at(i); i++)
+            test_path(cm_isa_at(i));
+#ifdef CM_TEST_WIDE
+        test_path(&cm_isa_wide);
+#endif
+    }
+    return report();
+}
