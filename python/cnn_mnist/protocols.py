@@ -66,11 +66,17 @@ def item(self: Tensor) -> Any:
 
 
 def to_int(self: Tensor) -> int:
-    return int(item(self))
+    return int(_scalar(self))
 
 
 def to_float(self: Tensor) -> float:
-    return float(item(self))
+    return float(_scalar(self))
+
+
+def _scalar(self: Tensor) -> Any:
+    if self._array.size != 1:
+        raise ValueError("only one element tensors can be converted to Python scalars")
+    return self._array.item()
 
 
 def to_index(self: Tensor) -> int:

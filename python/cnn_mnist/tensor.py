@@ -275,6 +275,7 @@ class Tensor(Storage):
     __rpow__ = arithmetic.rpow
     __matmul__ = matmul = arithmetic.matmul
     __rmatmul__ = arithmetic.rmatmul
+    __pos__ = arithmetic.pos
     __neg__ = neg = arithmetic.neg
     __abs__ = abs = pointwise.abs
     __iadd__ = add_ = inplace.add_

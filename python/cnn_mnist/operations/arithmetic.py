@@ -124,6 +124,13 @@ def neg(input: Tensor) -> Tensor:
     return record(quiet(np.negative, x), "NegBackward0", (input,), lambda g: (-g,))
 
 
+def pos(input: Tensor) -> Tensor:
+    """+input: the Tensor itself."""
+    if input._array.dtype.kind == "b":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent. d(x^k) = k x^(k-1) dx + x^k log(x) dk; at x = 0, k >= 0 dk counts 0."""
     a, b, x, k = pair(input, exponent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -119,8 +120,10 @@ def pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:
 
 def floating_pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:
     """`pair` for operations whose result is floating: integers become float32."""
-    a, b, x, y = pair(a, b)
-    return (a, b, x, y) if x.dtype.kind == "f" else _mixed_pair(a, b, lambda *_: F32)
+    operands = pair(a, b)
+    if operands[2].dtype.kind == "f":
+        return operands
+    return _mixed_pair(a, b, lambda *_: F32)
 
 
 def _mixed_pair(
@@ -194,11 +197,15 @@ def check_dims(dim: Any, ndim: int) -> tuple[int, ...]:
     return (check_dim(dim, ndim),)
 
 
-def size_of(sizes: Sequence[Any]) -> tuple[int, ...]:
+def size_of(sizes: Sequence[Any], name: str = "size") -> tuple[int, ...]:
     """view(2, 3), view((2, 3)) and view(x.shape) mean the same."""
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = sizes[0]
-    return tuple(each.__index__() for each in sizes)
+    try:
+        return tuple(map(operator.index, sizes))
+    except TypeError:
+        kinds = ", ".join(type(each).__name__ for each in sizes)
+        raise TypeError(f"argument '{name}' must be tuple of ints, got ({kinds})") from None
 
 
 def either(name: str, one: Any, numpy_name: str, other: Any, default: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..tape import Storage, wrap
+from ..dtypes import of_numpy
+from ..tape import wrap
 from .common import broadcast, check_dims, either, pair
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def ge(input: Any, other: Any) -> Tensor:
 def _bitwise(name: str, function: Callable[..., Any], input: Any, other: Any) -> Tensor:
     _, _, x, y = pair(input, other)
     if x.dtype.kind == "f":
-        raise RuntimeError(f"{name}: not implemented for floating point Tensors")
+        raise NotImplementedError(
+            f"\"{name}_cpu\" not implemented for '{of_numpy(x.dtype).long_name}'"
+        )
     return wrap(broadcast(function, x, y))
 
 

@@ -24,7 +24,7 @@ def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: b
     for each in args:
         if isinstance(each, Storage):
             dtype = each._array.dtype
-        elif isinstance(each, str) and each.split(":")[0] in ("cpu", "cuda", "mps", "xpu"):
+        elif isinstance(each, (str, int)) and not isinstance(each, bool):
             device = each
         elif not isinstance(each, bool):  # non_blocking has no meaning here
             dtype = each

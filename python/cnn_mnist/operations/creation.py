@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..dtypes import BOOL, F32, F64, I64, of_numpy, promote_types, to_numpy
 from ..tape import Array, Storage, wrap
-from .common import array_like, quiet, size_of, to_array
+from .common import array_like, cast, quiet, size_of, to_array
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -45,10 +46,11 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     """
     kind = None if dtype is None else to_numpy(dtype)
     if isinstance(data, Storage):
-        return data if kind in (None, data._array.dtype) else data.to(kind)  # type: ignore
+        return cast(data, data._array.dtype if kind is None else kind)
     if array_like(data):
         array = _checked(to_array(data))
-        return wrap(array if kind in (None, array.dtype) else quiet(array.astype, kind))
+        same = kind is None or kind == array.dtype
+        return wrap(array if same else quiet(array.astype, kind))
     return wrap(_copied(data, dtype))
 
 
@@ -79,21 +81,36 @@ def _copied(data: Any, dtype: Any) -> Array:
     kind = None if dtype is None else to_numpy(dtype)
     if array_like(data):
         array = _checked(to_array(data))
-        return quiet(np.array, array, kind or array.dtype)  # type: ignore[no-any-return]
-    found = kind or _infer(data)
+        dtype = array.dtype if kind is None else kind
+        return quiet(np.array, array, dtype)  # type: ignore[no-any-return]
+    found = _infer(data)
     try:
-        plain = _unwrapped(data)
-        if found.kind == "b":
-            return np.array(plain).astype(found)
-        return quiet(np.array, plain, found)  # type: ignore[no-any-return]
+        values = quiet(np.array, _unwrapped(data), found)
     except ValueError as error:
         raise ValueError(f"could not make a Tensor of the sequence: {error}") from None
+    except OverflowError:
+        raise ValueError("Overflow when unpacking long long: an int beyond 64 bits") from None
+    return values if kind is None else _fitting(values, kind)
+
+
+def _fitting(values: Array, kind: np.dtype[Any]) -> Array:
+    """Python numbers as `kind`: those out of its range are an error, not wrapped around."""
+    if kind.kind in "iu":
+        limits = np.iinfo(kind)
+        low = limits.min if kind.kind == "i" else -limits.max
+        if not np.all((values >= low) & (values <= limits.max)):
+            raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
+    return quiet(values.astype, kind)  # type: ignore[no-any-return]
 
 
 def _unwrapped(data: Any) -> Any:
     """Sequences with their Tensors replaced by arrays."""
     if isinstance(data, Storage):
-        return data._array
+        if data._array.size != 1:
+            raise ValueError(
+                "only one element tensors can be converted to Python scalars: use stack"
+            )
+        return data._array.reshape(())
     if isinstance(data, (list, tuple)) and builtins.any(
         isinstance(each, (Storage, list, tuple)) for each in data
     ):
@@ -143,6 +160,8 @@ def _kind(dtype: Any) -> np.dtype[Any]:
 
 
 def _sizes(size: Sequence[Any]) -> tuple[int, ...]:
+    if not size:
+        raise TypeError('missing 1 required positional argument: "size"')
     shape = size_of(size)
     for each in shape:
         if each < 0:
@@ -159,13 +178,21 @@ def arange(
     """start, start + step, ... below `end`; int64 for integers, float32 with a float among them."""
     if end is None:
         start, end = 0, start
+    start, end, step = (
+        each._array.item() if isinstance(each, Storage) else each for each in (start, end, step)
+    )
+    for each in (start, end, step):
+        if not isinstance(each, (int, float, np.number)):
+            raise TypeError(f"arange(): expected numbers, got {type(each).__name__}")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
     whole = builtins.all(isinstance(each, int) for each in (start, end, step))
     kind = to_numpy(dtype) if dtype is not None else I64 if whole else F32
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    count = int(np.ceil((end - start) / step))
+    count = math.ceil((end - start) / step)
     if whole:
         values = start + step * np.arange(count, dtype=I64)
     else:

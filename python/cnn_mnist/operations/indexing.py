@@ -15,7 +15,7 @@ import numpy as np
 
 from ..tape import Array, Storage, edges_of, make_node, record, view
 from .common import sum_to, to_array
-from .inplace import changed, check_in_place, rebase
+from .inplace import changed, prepare, rebase
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -60,9 +60,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     y = _value(value, x)
     picked = target.shape if arrays is None else target[arrays].shape
     y = _fitting(y, picked)
-    edges = edges_of((input, source))
-    if edges is not None:
-        check_in_place(input)
+    edges = edges_of((input, source)) if prepare(input, source) else None
     target[... if arrays is None else arrays] = y
     changed(input)
     if edges is None:
@@ -111,6 +109,8 @@ def _parse(x: Array, index: Any) -> tuple[Any, Any, str]:
     if type(index) is int:
         _check_int(x, index, 0)
         return (index, ...), None, "SelectBackward0"
+    if type(index) is list and _means_tuple(index):
+        index = tuple(index)
     items = [_item(each) for each in (index if type(index) is tuple else (index,))]
     items = _fill_ellipsis(x, items)
     basic: list[Any] = []
@@ -145,6 +145,16 @@ def _parse(x: Array, index: Any) -> tuple[Any, Any, str]:
     return None if only_arrays else (*basic, ...), tuple(arrays), name
 
 
+def _means_tuple(index: list[Any]) -> bool:
+    """torch takes a short list that holds sequences, slices or Tensors as a tuple."""
+    return len(index) < 32 and any(
+        each is None
+        or each is Ellipsis
+        or isinstance(each, (list, tuple, range, slice, Storage, np.ndarray))
+        for each in index
+    )
+
+
 def _item(item: Any) -> Any:
     """One part of an index: int, slice, None, Ellipsis or array."""
     if type(item) in _SIMPLE:
@@ -159,7 +169,7 @@ def _item(item: Any) -> Any:
     elif isinstance(item, Storage) or hasattr(item, "__array__"):
         array = to_array(item)
     else:
-        raise TypeError(
+        raise (IndexError if isinstance(item, float) else TypeError)(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
             f"valid indices (got {type(item).__name__})"
         )

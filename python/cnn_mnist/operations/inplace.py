@@ -11,28 +11,44 @@ from ..dtypes import of_numpy
 from ..grad_mode import thread
 from ..tape import Array, Node, Storage, current, make_node, wants_grad
 from .arithmetic import add, div, mul, sub
-from .common import pair, quiet
+from .common import pair, quiet, sum_to
+from .pointwise import clamp, relu
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
 # what the tape needs to know -------------------------------------------------------------------
-def check_in_place(tensor: Storage) -> None:
-    """RuntimeError if this change, made while recording, would falsify gradients."""
+def prepare(tensor: Storage, source: Storage | None = None) -> bool:
+    """Before a change in place, with values from `source`: whether it is to be recorded.
+
+    RuntimeError if the change would falsify gradients, or if elements share memory.
+    """
+    x = tensor._array
+    if x.base is not None and any(n > 1 and not step for n, step in zip(x.shape, x.strides)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
+    if not thread.grad_enabled:
+        return False
+    wanted = wants_grad(tensor, source)
     if tensor._requires_grad and tensor._node is None:
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if tensor._view is not None:
-        root = tensor._view[0]
-        if root._requires_grad and root._node is None:
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation."
+        )
+    if tensor._view is not None and tensor._view[0]._requires_grad:
+        if tensor._view[0]._node is None:
             raise RuntimeError(
-                "a view of a leaf Variable that requires grad is being used in an in-place operation."
+                "a view of a leaf Variable that requires grad is being used in an in-place "
+                "operation."
             )
-        if root._requires_grad and not tensor._requires_grad:
+        if not tensor._requires_grad:
             raise RuntimeError(
                 "A view was created in no_grad mode and is being modified inplace with grad mode "
                 "enabled. Write to a copy, or within no_grad."
             )
+    return wanted
 
 
 def changed(tensor: Storage) -> None:
@@ -62,7 +78,6 @@ def rebase(tensor: Storage, node: Node) -> None:
 
 def _recorded(tensor: Tensor, result: Tensor) -> Tensor:
     """Put the recorded `result` in the place of `tensor`'s value."""
-    check_in_place(tensor)
     _store(tensor, result._array)
     if result._node is not None:
         rebase(tensor, result._node)
@@ -95,13 +110,11 @@ def _check_type(result: np.dtype[Any], target: np.dtype[Any]) -> None:
 def _arithmetic(
     tensor: Tensor, other: Any, operation: Callable[[Any, Any], Tensor], ufunc: Any
 ) -> Tensor:
-    other_tensor = other if isinstance(other, Storage) else None
     x = tensor._array
-    if thread.grad_enabled and wants_grad(tensor, other_tensor):
-        check_in_place(tensor)
+    if prepare(tensor, other if isinstance(other, Storage) else None):
         return _recorded(tensor, operation(tensor, other))
     _, _, a, b = pair(tensor, other)
-    if a is x and b.ndim <= x.ndim and (b.shape == x.shape or not b.ndim) and x.dtype.kind == "f":
+    if a is x and x.dtype.kind == "f" and (b.shape == x.shape or not b.ndim):
         quiet(ufunc, x, b, x)
         tensor._version[0] += 1
     else:
@@ -131,26 +144,30 @@ def div_(input: Tensor, other: Any) -> Tensor:
 
 # filling -------------------------------------------------------------------------------------
 def _fill(tensor: Tensor, value: Any, name: str, source: Storage | None = None) -> Tensor:
-    """Overwrite all elements; the gradient passes to `source` and stops at the old value."""
-    from .common import sum_to
-
-    wanted = wants_grad(tensor, source)
-    if wanted:
-        check_in_place(tensor)
+    """Overwrite all elements with a number or with those of `source`."""
+    wanted = prepare(tensor, source)
     quiet(np.copyto, tensor._array, value, "unsafe")
-    changed(tensor)
-    if wanted:
-        edge = None
-        if source is not None and source._requires_grad:
-            edge = source._node or source
-        shape, dtype = (None, None) if source is None else (source._array.shape, source._array.dtype)
-        rebase(
-            tensor,
-            make_node(
-                name, [edge], lambda g: (None if shape is None else sum_to(g, shape).astype(dtype),)
-            ),
-        )
+    _overwritten(tensor, wanted, name, source)
     return tensor
+
+
+def _overwritten(
+    tensor: Storage, wanted: bool, name: str, source: Storage | None = None
+) -> None:
+    """All elements are new: the gradient stops at the old ones and passes to `source`."""
+    changed(tensor)
+    if not wanted:
+        return
+    if source is None:
+        rebase(tensor, make_node(name, [None], lambda g: (None,)))
+        return
+    shape, dtype = source._array.shape, source._array.dtype
+    edge = (source._node or source) if source._requires_grad else None
+
+    def gradients(g: Array) -> Sequence[Array]:
+        return (sum_to(g, shape).astype(dtype, copy=False),)
+
+    rebase(tensor, make_node(name, [edge], gradients))
 
 
 def zero_(input: Tensor) -> Tensor:
@@ -160,6 +177,8 @@ def zero_(input: Tensor) -> Tensor:
 
 def fill_(input: Tensor, value: Any) -> Tensor:
     """All elements `value` (a number or 0-d Tensor), in place."""
+    if not isinstance(value, (Storage, int, float, np.number, np.bool_)):
+        raise TypeError(f"fill_(): expected a number or 0-d Tensor, got {type(value).__name__}")
     if isinstance(value, Storage):
         if value._array.ndim:
             raise RuntimeError(
@@ -189,7 +208,7 @@ def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = 
     """Uniform numbers of [a, b) from torch's generator, in place, in memory order."""
     from ..random import uniform_ as fill
 
-    return _draw(input, fill, a, b, generator)
+    return _draw(input, "UniformBackward0", fill, a, b, generator)
 
 
 def random_(
@@ -200,26 +219,23 @@ def random_(
 
     if high is None and low:
         low, high = 0, low
-    return _draw(input, fill, low, high, generator)
+    return _draw(input, "RandomBackward0", fill, low, high, generator)
 
 
-def _draw(input: Tensor, fill: Callable[..., None], *arguments: Any) -> Tensor:
-    if wants_grad(input):
-        check_in_place(input)
+def _draw(input: Tensor, name: str, fill: Callable[..., None], *arguments: Any) -> Tensor:
+    wanted = prepare(input)
     fill(input._array, *arguments)
-    changed(input)
+    _overwritten(input, wanted, name)
     return input
 
 
 def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Each element moved into [min, max], in place."""
-    from .pointwise import clamp
-
+    prepare(input)
     return _recorded(input, clamp(input, min, max))
 
 
 def relu_(input: Tensor) -> Tensor:
     """max(x, 0), in place."""
-    from .pointwise import relu
-
+    prepare(input)
     return _recorded(input, relu(input))

@@ -47,6 +47,8 @@ def sqrt(input: Tensor) -> Tensor:
 def abs(input: Tensor) -> Tensor:
     """Absolute value of each element. d|x| = sign(x) dx, 0 at 0."""
     x = input._array
+    if x.dtype.kind == "b":
+        raise NotImplementedError('"abs_cpu" not implemented for \'Bool\'')
     return record(np.abs(x), "AbsBackward0", (input,), lambda g: (g * np.sign(x),), (input,))
 
 
@@ -76,9 +78,11 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
 
 
 def _clamp(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
+    for each in (low, high):
+        if isinstance(each, float) and input._array.dtype.kind != "f":
+            input = cast(input, F32)
     x = input._array
-    bounds = [None if each is None else number(each, x.dtype) for each in (low, high)]
-    lower, upper = bounds
+    lower, upper = (None if each is None else number(each, x.dtype) for each in (low, high))
 
     def gradients(g: Array) -> tuple[Array]:
         inside = np.ones(x.shape, bool)

@@ -321,7 +321,7 @@ def _locate(
     keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
     x = input._array
     if x.dtype.kind == "b":
-        raise NotImplementedError(f'"{name}_cpu" not implemented for \'Bool\'')
+        raise RuntimeError(f"{name}(): does not support bool input")
     if dim is not None:
         dim = check_dim(dim, x.ndim) if x.ndim else check_dim(dim, 0) and None
     if dim is None:

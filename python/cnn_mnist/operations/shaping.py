@@ -225,7 +225,8 @@ def _together(name: str, tensors: Any) -> list[Tensor]:
                 f"expected Tensor as element {index} in argument 0, but got {type(each).__name__}"
             )
     if not tensors:
-        raise RuntimeError(f"{name} expects a non-empty TensorList")
+        kind = RuntimeError if name == "stack" else ValueError
+        raise kind(f"{name}(): expected a non-empty list of Tensors")
     dtype = tensors[0]._array.dtype
     for each in tensors[1:]:
         dtype = promote_types(dtype, each._array.dtype)
