@@ -10,6 +10,7 @@ from .dtypes import double, dtype, float32, float64, int32, int64, long, uint8
 from .dtypes import float32 as float
 from .dtypes import int32 as int
 from .grad_mode import enable_grad, is_grad_enabled, no_grad
+from .printing import set_printoptions
 from .random import Generator, initial_seed, manual_seed, rand, randint, randperm
 from .tensor import Size, Tensor
 from .toplevel import (
