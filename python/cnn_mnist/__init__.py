@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import tape  # first: Tensor and its operations are made of it  # noqa: F401
+from ._core import get_num_threads, set_num_threads
 from ._version import __version__
 from .dtypes import bool_ as bool
 from .dtypes import double, dtype, float32, float64, int32, int64, long, uint8
