@@ -71,7 +71,7 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     with open(path, "rb") as file:
         data = file.read()
     try:
-        members = safetensors.deserialize(data)
+        members = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
         raise ValueError(f"{os.fspath(path)}: not a safetensors file, or a damaged one "
                          f"({error})") from None

@@ -228,16 +228,16 @@ class SGD(Optimizer):
         for group in self.param_groups:
             for param in group["params"]:
                 if param.grad is not None:
-                    self._update(param, group)
+                    self._update(param, param.grad, group)
         return loss
 
-    def _update(self, param: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
         buffer, first = None, False
         if group["momentum"] != 0:
             buffer = self.state.get(param, {}).get("momentum_buffer")
             first = buffer is None
             buffer = wrap(np.empty_like(param._array)) if first else buffer
-        _core.sgd_step(param._array, param.grad._array, None if buffer is None else buffer._array,
+        _core.sgd_step(param._array, grad._array, None if buffer is None else buffer._array,
                        float(group["lr"]), group["momentum"], group["dampening"],
                        group["weight_decay"], group["nesterov"], group["maximize"], first)
         param._version[0] += 1

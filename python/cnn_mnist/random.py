@@ -246,12 +246,15 @@ def randperm(n: int, *, generator: Generator | None = None, out: Tensor | None =
 # Arguments ------------------------------------------------------------------------------
 
 
-def _chosen(generator: Generator | None) -> Generator:
-    if generator is None:
-        return default_generator
-    if not isinstance(generator, Generator):
+def check_generator(generator: Any) -> None:
+    """Raise TypeError unless it is a Generator or None."""
+    if generator is not None and not isinstance(generator, Generator):
         raise TypeError(f"generator: expected a Generator, got {type(generator).__name__}")
-    return generator
+
+
+def _chosen(generator: Generator | None) -> Generator:
+    check_generator(generator)
+    return default_generator if generator is None else generator
 
 
 def _is_whole(value: Any) -> bool:

@@ -233,7 +233,7 @@ class Module:
         AttributeError
             Naming the part of the path that is absent or no module.
         """
-        module: Any = self
+        module: Module = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
                 raise AttributeError(f"{module._get_name()} has no attribute `{name}`")

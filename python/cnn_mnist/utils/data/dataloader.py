@@ -109,7 +109,7 @@ class DataLoader:
 
 def _items(dataset: Any, indices: list[Any]) -> list[Any]:
     if getattr(dataset, "__getitems__", None):
-        return dataset.__getitems__(indices)
+        return list(dataset.__getitems__(indices))
     return [dataset[index] for index in indices]
 
 

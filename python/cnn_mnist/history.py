@@ -1,0 +1,136 @@
+"""What `fit` reports: each step's loss and accuracy, and a summary of each epoch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Epoch:
+    """One epoch of `fit`, as its callback gets it.
+
+    Attributes
+    ----------
+    number : int
+        1 for the first.
+    step_loss, step_accuracy : ndarray
+        Shape (steps,): the mean loss of each batch before its step, and the share of its rows
+        whose largest logit was the target's.
+    loss, accuracy : float
+        Their means over the rows of the epoch.
+    validation_loss, validation_accuracy : float
+        After the epoch; nan without validation data.
+    seconds : float
+        What the steps of the epoch took.
+    lr : float
+        The learning rate. A callback may set it for the epochs that follow.
+    stop : bool
+        A callback may set it: this epoch is the last one then.
+    """
+
+    __slots__ = ("accuracy", "loss", "lr", "number", "seconds", "step_accuracy", "step_loss",
+                 "stop", "validation_accuracy", "validation_loss")
+
+    def __init__(self, number: int, loss: Floats, correct: NDArray[np.int64],
+                 rows: NDArray[np.int64], validation: tuple[float, float], seconds: float,
+                 lr: float) -> None:
+        self.number = number
+        self.step_loss = loss
+        self.step_accuracy = correct / rows
+        self.loss = float(loss @ rows / rows.sum())
+        self.accuracy = float(correct.sum() / rows.sum())
+        self.validation_loss, self.validation_accuracy = validation
+        self.seconds = seconds
+        self.lr = lr
+        self.stop = False
+
+    def __repr__(self) -> str:
+        return f"Epoch {self.number}: " + ", ".join(
+            f"{name.replace('_', ' ')} {value:.4g}" for name, value in (
+                ("loss", self.loss), ("accuracy", self.accuracy),
+                ("validation_loss", self.validation_loss),
+                ("validation_accuracy", self.validation_accuracy))
+            if not math.isnan(value))
+
+
+class History:
+    """The epochs of a `fit`; ``print(history)`` shows them as a table.
+
+    Attributes
+    ----------
+    loss, accuracy : ndarray
+        Shape (steps,): one number for each step of all epochs.
+    epoch_loss, epoch_accuracy : ndarray
+        Shape (epochs,): means over the rows of each epoch.
+    validation_loss, validation_accuracy : ndarray
+        Shape (epochs,), after each epoch; nan without validation data.
+    lr, seconds : ndarray
+        Shape (epochs,).
+    steps_per_epoch : int
+    """
+
+    def __init__(self, steps_per_epoch: int) -> None:
+        self.steps_per_epoch = steps_per_epoch
+        self._steps: dict[str, list[Floats]] = {"step_loss": [], "step_accuracy": []}
+        self._epochs: dict[str, list[float]] = {name: [] for name in (
+            "loss", "accuracy", "validation_loss", "validation_accuracy", "lr", "seconds")}
+
+    def append(self, epoch: Epoch) -> None:
+        """Add what an epoch gave."""
+        for columns in (self._steps, self._epochs):
+            for name, values in columns.items():
+                values.append(getattr(epoch, name))
+
+    def __len__(self) -> int:
+        return len(self._epochs["loss"])
+
+    @property
+    def loss(self) -> Floats:
+        return np.concatenate(self._steps["step_loss"] or [np.empty(0)])
+
+    @property
+    def accuracy(self) -> Floats:
+        return np.concatenate(self._steps["step_accuracy"] or [np.empty(0)])
+
+    @property
+    def epoch_loss(self) -> Floats:
+        return np.array(self._epochs["loss"])
+
+    @property
+    def epoch_accuracy(self) -> Floats:
+        return np.array(self._epochs["accuracy"])
+
+    @property
+    def validation_loss(self) -> Floats:
+        return np.array(self._epochs["validation_loss"])
+
+    @property
+    def validation_accuracy(self) -> Floats:
+        return np.array(self._epochs["validation_accuracy"])
+
+    @property
+    def lr(self) -> Floats:
+        return np.array(self._epochs["lr"])
+
+    @property
+    def seconds(self) -> Floats:
+        return np.array(self._epochs["seconds"])
+
+    def __repr__(self) -> str:
+        columns: list[tuple[str, Any, str]] = [
+            ("loss", self.epoch_loss, ".5f"), ("accuracy", self.epoch_accuracy, ".4f"),
+            ("validation loss", self.validation_loss, ".5f"),
+            ("validation accuracy", self.validation_accuracy, ".4f"),
+            ("lr", self.lr, "g"), ("seconds", self.seconds, ".3f")]
+        if np.isnan(self.validation_loss).all():
+            columns = [column for column in columns if "validation" not in column[0]]
+        lines = ["epoch  " + "  ".join(f"{name:>8}" for name, _, _ in columns)]
+        for i in range(len(self)):
+            lines.append(f"{i + 1:5}  " + "  ".join(
+                f"{values[i]:>{max(8, len(name))}{form}}" for name, values, form in columns))
+        return "\n".join(lines)

@@ -1,0 +1,133 @@
+"""Rows of input, their labels and the weights of classes, checked for the compiled module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .operations.creation import as_tensor
+from .tape import wrap
+from .tensor import Tensor
+
+Array = NDArray[Any]
+
+
+class Rows:
+    """The rows of x, as they came and as the compiled module takes them.
+
+    Parameters
+    ----------
+    x : array, shape (N, I), or scipy.sparse matrix
+        Anything that `as_tensor` takes.
+    columns : int
+        I, what the first layer takes.
+    dtype : dtype
+        That of the layers.
+    flatten : bool
+        Whether x may be (N, d1, ..., dK).
+    name : str
+        What messages call it.
+
+    Attributes
+    ----------
+    core : ndarray or tuple
+        (N, I), or (values, index, begin, shape) of compressed rows.
+
+    Raises
+    ------
+    RuntimeError
+        When shape or dtype are not those that the first layer takes.
+    """
+
+    def __init__(self, x: Any, columns: int, dtype: np.dtype[Any], flatten: bool, name: str
+                 ) -> None:
+        self._sparse = hasattr(x, "tocsr")
+        self._given: Any = x.tocsr() if self._sparse else _array(name, x)
+        shape, kind = self._given.shape, self._given.dtype
+        if len(shape) < 2 or len(shape) > 2 and not flatten:
+            hint = "" if len(shape) < 2 else "; nn.Flatten() before the first layer joins the rest"
+            raise RuntimeError(f"{name}: expected shape (N, {columns}), got {tuple(shape)}{hint}")
+        if kind != dtype:
+            raise RuntimeError(f"{name}: mat1 and mat2 must have the same dtype: expected "
+                               f"{dtype}, that of the model's parameters, got {kind}")
+        found = int(np.prod(shape[1:]))
+        if found != columns:
+            raise RuntimeError(f"{name}: mat1 and mat2 shapes cannot be multiplied: expected "
+                               f"{columns} columns, the in_features of the first layer, got "
+                               f"{found}")
+        self.core: Any = (_compressed(self._given) if self._sparse
+                          else self._given.reshape(shape[0], columns))
+
+    def __len__(self) -> int:
+        return int(self._given.shape[0])
+
+    def first(self, n: int) -> Tensor:
+        """The first n rows as they came, dense."""
+        rows = self._given[:n]
+        return wrap(rows.toarray() if self._sparse else rows)
+
+
+def _array(name: str, value: Any) -> Array:
+    try:
+        return as_tensor(value)._array
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def _compressed(x: Any) -> tuple[Array, Array, Array, tuple[int, int]]:
+    if not x.has_canonical_format:  # columns in order, each once in a row
+        x = x.copy()
+        x.sum_duplicates()
+    return x.data, x.indices.astype(np.int32, copy=False), x.indptr.astype(np.int64,
+                                                                          copy=False), x.shape
+
+
+def labels(y: Any, rows: int, classes: int, ignore_index: int, name: str) -> NDArray[np.int64]:
+    """The classes of the rows as int64, all in [0, classes) or `ignore_index`.
+
+    Raises
+    ------
+    RuntimeError
+        When y is not one-dimensional, or neither int64 nor uint8.
+    ValueError
+        When there are not as many labels as rows.
+    IndexError
+        When a label is out of range.
+    """
+    target = _array(name, y)
+    if target.dtype not in (np.int64, np.uint8):
+        raise RuntimeError(f"{name}: expected target dtype to be Long or Byte (int64 or uint8), "
+                           f"but got {target.dtype}")
+    if target.ndim != 1:
+        raise RuntimeError(f"{name}: 0D or 1D target tensor expected, multi-target not "
+                           f"supported: expected shape ({rows},), got {target.shape}")
+    if len(target) != rows:
+        raise ValueError(f"{name}: Expected input batch_size ({rows}) to match target "
+                         f"batch_size ({len(target)}).")
+    target = target.astype(np.int64, copy=False)
+    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise IndexError(f"{name}: Target {target[row]} at row {row} is out of bounds for "
+                         f"{classes} classes.")
+    return target
+
+
+def class_weights(weight: Any, classes: int, dtype: np.dtype[Any]) -> Array | None:
+    """The factor of each class in `dtype`.
+
+    Raises
+    ------
+    RuntimeError
+        When there is not one for each class.
+    """
+    if weight is None:
+        return None
+    array = _array("weight", weight)
+    if array.shape != (classes,):
+        raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or "
+                           "no classes but got weight tensor of shape: "
+                           f"{list(array.shape)}")
+    return array.astype(dtype, copy=False)

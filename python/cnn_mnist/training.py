@@ -1,0 +1,305 @@
+"""fit: the whole training loop in C, on the model's own arrays; predict: its answers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _core
+from .chain import Chain
+from .history import Epoch, History
+from .optim import check_sgd_options
+from .random import Generator, check_generator
+from .rows import Rows, class_weights, labels
+from .tape import wrap
+from .tensor import Tensor
+from .utils.data.sampler import epoch_order
+
+__all__ = ["fit", "predict"]
+
+
+def fit(model: Any, x: Any, y: Any, *, epochs: int, batch_size: int, lr: float,
+        momentum: float = 0, nesterov: bool = False, weight_decay: float = 0,
+        shuffle: bool = True, generator: Generator | None = None, weight: Any = None,
+        ignore_index: int = -100, label_smoothing: float = 0.0,
+        validation: tuple[Any, Any] | None = None,
+        callback: Callable[[Epoch], Any] | None = None, progress: bool = False,
+        num_threads: int | None = None) -> History:
+    """Train a chain of Linear and ReLU layers with cross-entropy and SGD.
+
+    The numbers are those of the loop over ``DataLoader(TensorDataset(x, y), batch_size,
+    shuffle)`` with `nn.CrossEntropyLoss` and `optim.SGD`, in the same order of rows and with
+    the same draws from the generators. The loop is C and releases the GIL; the parameters'
+    arrays change in place, at the end and before every call of `callback`.
+
+    Parameters
+    ----------
+    model : Module
+        A `Linear`, a `Sequential` of Linear and ReLU layers, or a module whose `layers` list
+        holds such layers and whose ``forward`` applies them in turn.
+    x : array, shape (N, I), or scipy.sparse matrix
+        In the dtype of the model's parameters. Shape (N, ...) where the model begins with
+        `Flatten`. Neither copied nor changed where it is an array.
+    y : array of int64 or uint8, shape (N,)
+        The class of each row, or `ignore_index`.
+    epochs, batch_size : int
+        At least 1; the last batch of an epoch may be shorter.
+    lr, momentum, weight_decay : float
+    nesterov : bool
+        As for `optim.SGD`.
+    shuffle : bool
+        A new order for every epoch, the one that ``DataLoader(shuffle=True)`` gives.
+    generator : Generator, optional
+        Where the orders come from; the default generator without it.
+    weight : array, shape (C,), optional
+    ignore_index : int
+    label_smoothing : float
+        As for `nn.CrossEntropyLoss`.
+    validation : (x, y), optional
+        Measured after every epoch, with the same loss.
+    callback : callable, optional
+        Called with an `Epoch` after every epoch. It may set its `lr` and `stop`, and may
+        change parameters in place.
+    progress : bool
+        Show a progress bar with loss and accuracy.
+    num_threads : int, optional
+        At most so many; without it as many as pay. The result has the same bits for each.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    TypeError
+        When the model is no such chain; the message names the layer.
+    RuntimeError
+        When shapes or dtypes do not fit.
+    ValueError
+        When an option is out of range, x and y differ in length, there are no rows, a layer
+        stands twice in the chain or a parameter does not require grad.
+    IndexError
+        When a label is out of range; the message names its row.
+    FloatingPointError
+        When the loss of a batch is not finite; its ``epoch`` (from 1) and ``step`` (from 0, in
+        that epoch) tell which. The parameters are as before that step.
+    KeyboardInterrupt
+        Within a tenth of a second of Ctrl-C. The parameters are as after the last whole step.
+    """
+    chain = Chain(model)
+    _check_trainable(chain)
+    _check_count("epochs", epochs, 1)
+    _check_count("batch_size", batch_size, 1)
+    _check_count("ignore_index", ignore_index, None)
+    for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
+        _check_number(name, value)
+    check_sgd_options(lr, momentum, 0, weight_decay, nesterov)
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError("label_smoothing must be between 0.0 and 1.0. "
+                           f"Got: {label_smoothing}")
+    check_generator(generator)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback: expected a callable, got {type(callback).__name__}")
+    threads = _threads(num_threads)
+    data = _data(chain, x, y, ignore_index, "")
+    held_out = None if validation is None else _validation(chain, validation, ignore_index)
+    chain.check_forward(data[0].first(2))
+    loss = (class_weights(weight, chain.classes, chain.dtype), ignore_index, label_smoothing)
+    run = _Run(chain, data, held_out, loss, batch_size, shuffle, generator, threads,
+               (momentum, weight_decay, nesterov))
+    with _bar(progress, epochs * run.steps) as bar:
+        return run.train(epochs, lr, callback, bar)
+
+
+def predict(model: Any, x: Any, *, probabilities: bool = False,
+            num_threads: int | None = None) -> Any:
+    """The class of each row: the index of its largest logit, or the softmax of its logits.
+
+    Parameters
+    ----------
+    model : Module
+        A chain of Linear and ReLU layers, as for `fit`.
+    x : array, shape (N, I), or scipy.sparse matrix
+    probabilities : bool
+        Return probabilities instead of classes.
+    num_threads : int, optional
+        At most so many; without it as many as pay.
+
+    Returns
+    -------
+    ndarray, or Tensor where x is one
+        int64 (N,), or (N, C) in the dtype of the parameters.
+
+    Raises
+    ------
+    TypeError
+        When the model is no such chain; the message names the layer.
+    RuntimeError
+        When shapes or dtypes do not fit.
+    """
+    chain = Chain(model)
+    threads = _threads(num_threads)
+    rows = Rows(x, chain.in_features, chain.dtype, chain.flatten, "x")
+    chain.check_forward(rows.first(2))
+    logits = chain.forward(rows.core, threads)
+    answer = _core.softmax(logits, 1) if probabilities else logits.argmax(axis=1)
+    return wrap(answer) if isinstance(x, Tensor) else answer
+
+
+class _Run:
+    """A trainer of the compiled module with what is needed around its epochs."""
+
+    def __init__(self, chain: Chain, data: tuple[Rows, NDArray[np.int64]],
+                 validation: tuple[Rows, NDArray[np.int64]] | None, loss: tuple[Any, int, float],
+                 batch_size: int, shuffle: bool, generator: Generator | None, threads: int,
+                 sgd: tuple[float, float, bool]) -> None:
+        momentum, weight_decay, nesterov = sgd
+        rows, target = data
+        self._chain, self._validation, self._loss = chain, validation, loss
+        self._shuffle, self._generator, self._threads = shuffle, generator, threads
+        self._n, self._parameters = len(rows), list(chain.parameters())
+        self._arrays = [param._array for _, param in self._parameters]
+        ends = np.minimum(np.arange(0, self._n, batch_size) + batch_size, self._n)
+        self._batch_rows = np.diff(ends, prepend=0)
+        self._trainer = _core.Trainer(
+            chain.layers(), chain.relu_input, rows.core, target, batch_size, momentum, 0.0,
+            weight_decay, nesterov, False, *loss, not shuffle, threads)
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return len(self._batch_rows)
+
+    def train(self, epochs: int, lr: float, callback: Callable[[Epoch], Any] | None, bar: Any
+              ) -> History:
+        history = History(self.steps)
+        try:
+            for number in range(1, epochs + 1):
+                epoch = self._epoch(number, lr, bar)
+                history.append(epoch)
+                if callback is not None:
+                    self._call(callback, epoch)
+                    lr = epoch.lr
+                    if epoch.stop:
+                        break
+        finally:
+            self._sync()
+        return history
+
+    def _epoch(self, number: int, lr: float, bar: Any) -> Epoch:
+        order = epoch_order(self._n, self._generator) if self._shuffle else None
+        before = (number - 1) * self.steps
+        poll = None if bar is None else lambda done, total: bar.update(before + done - bar.n)
+        start = time.perf_counter()
+        try:
+            loss, correct = self._trainer.epoch(order, lr, poll)
+        except FloatingPointError as error:
+            error.args = (f"epoch {number}: {error}",)
+            error.epoch = number  # type: ignore[attr-defined]
+            raise
+        seconds = time.perf_counter() - start
+        epoch = Epoch(number, loss, correct, self._batch_rows, self._validate(), seconds, lr)
+        if bar is not None:
+            bar.update(number * self.steps - bar.n)
+            bar.set_postfix(loss=f"{epoch.loss:.4f}", accuracy=f"{epoch.accuracy:.4f}")
+        return epoch
+
+    def _validate(self) -> tuple[float, float]:
+        if self._validation is None:
+            return math.nan, math.nan
+        self._sync()
+        rows, target = self._validation
+        logits = self._chain.forward(rows.core, self._threads)
+        weight, ignore_index, label_smoothing = self._loss
+        loss, _, _ = _core.cross_entropy(logits, target, weight, ignore_index, 1,
+                                         label_smoothing, False, False)
+        return float(loss), float((logits.argmax(axis=1) == target).mean())
+
+    def _call(self, callback: Callable[[Epoch], Any], epoch: Epoch) -> None:
+        """Let the callback see the parameters, and take over what it did to them."""
+        self._sync()
+        callback(epoch)
+        _check_number("lr", epoch.lr)
+        for (path, param), array in zip(self._parameters, self._arrays, strict=True):
+            if param._array is not array:
+                raise RuntimeError(f"callback: {path} has another array now; change parameters "
+                                   "in place")
+        self._trainer.reload()
+
+    def _sync(self) -> None:
+        """Write the trained values into the parameters."""
+        self._trainer.sync()
+        for _, param in self._parameters:
+            param._version[0] += 1  # a graph that saved the old values must not go backward
+
+
+def _data(chain: Chain, x: Any, y: Any, ignore_index: int, prefix: str
+          ) -> tuple[Rows, NDArray[np.int64]]:
+    rows = Rows(x, chain.in_features, chain.dtype, chain.flatten, f"{prefix}x")
+    if not len(rows):
+        raise ValueError(f"{prefix}x: expected at least one row, got none")
+    return rows, labels(y, len(rows), chain.classes, ignore_index, f"{prefix}y")
+
+
+def _validation(chain: Chain, pair: Any, ignore_index: int) -> tuple[Rows, NDArray[np.int64]]:
+    if not isinstance(pair, (tuple, list)):
+        raise TypeError(f"validation: expected a pair (x, y), got {type(pair).__name__}")
+    if len(pair) != 2:
+        raise ValueError(f"validation: expected a pair (x, y), got {len(pair)} members")
+    return _data(chain, pair[0], pair[1], ignore_index, "validation ")
+
+
+def _bar(progress: bool, total: int) -> Any:
+    """A progress bar over all steps, or a context of None."""
+    if not progress:
+        return nullcontext()
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit="step")
+
+
+# Options --------------------------------------------------------------------------------
+
+
+def _check_trainable(chain: Chain) -> None:
+    """Raise ValueError unless every parameter is trained, writable and stands there once."""
+    seen: list[tuple[str, NDArray[Any]]] = []
+    for path, param in chain.parameters():
+        array = param._array
+        if not param.requires_grad:
+            raise ValueError(f"model: {path} does not require grad, and fit trains all parameters")
+        if not array.flags.writeable:
+            raise ValueError(f"model: {path} is read-only")
+        for other, known in seen:
+            if np.may_share_memory(array, known):
+                raise ValueError(f"model: {path} shares memory with {other}; fit trains every "
+                                 "layer by itself")
+        seen.append((path, array))
+
+
+def _check_count(name: str, value: Any, least: int | None) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an int, got {value!r}")
+    if least is not None and value < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
+
+
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, str) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name}: expected a number, got {value!r}")
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name}: expected a finite number, 0 or more, got {value}")
+
+
+def _threads(num_threads: int | None) -> int:
+    """What the compiled module takes: 0 leaves the choice to it."""
+    if num_threads is None:
+        return 0
+    _check_count("num_threads", num_threads, 1)
+    return num_threads

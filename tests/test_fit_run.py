@@ -1,0 +1,341 @@
+"""fit while it runs and afterwards: history, validation, callbacks, interruption, predict."""
+
+import io
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from contextlib import redirect_stderr
+
+import numpy as np
+import pytest
+import torch
+from fit_helpers import CLASSES, ROWS, data, network_of_seed, reference
+
+import cnn_mnist
+from cnn_mnist import nn
+
+F = torch.nn.functional
+
+
+def run(model, epochs=3, **options):
+    x, y = data()
+    return cnn_mnist.fit(model, x, y, **{"epochs": epochs, "batch_size": 50, "lr": 0.2,
+                                         "shuffle": False, **options})
+
+
+def weights(model):
+    return [param.detach().numpy().copy() for param in model.parameters()]
+
+
+def same(a, b):
+    return all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+
+
+# history --------------------------------------------------------------------------------
+
+
+def test_history_sums_up_what_the_steps_gave():
+    history = run(network_of_seed(), epochs=2)
+    rows = np.array([50, 50, 50, 50, 3])
+    steps = history.loss.reshape(2, 5), history.accuracy.reshape(2, 5)
+    assert len(history) == 2 and history.steps_per_epoch == 5
+    np.testing.assert_allclose(history.epoch_loss, steps[0] @ rows / ROWS)
+    np.testing.assert_allclose(history.epoch_accuracy, steps[1] @ rows / ROWS)
+    assert np.isnan(history.validation_loss).all() and len(history.validation_accuracy) == 2
+    assert (history.seconds > 0).all() and history.lr.tolist() == [0.2, 0.2]
+    for name in ("loss", "accuracy", "epoch_loss", "epoch_accuracy", "seconds"):
+        assert getattr(history, name).dtype == np.float64
+
+
+def test_history_prints_as_a_table():
+    history = run(network_of_seed(), epochs=2)
+    lines = repr(history).split("\n")
+    assert lines[0].split() == ["epoch", "loss", "accuracy", "lr", "seconds"]
+    assert lines[2].split()[:2] == ["2", f"{history.epoch_loss[1]:.5f}"]
+    with_validation = run(network_of_seed(), validation=data(40, seed=1))
+    assert "validation accuracy" in repr(with_validation).split("\n")[0]
+    assert len({len(line) for line in repr(with_validation).split("\n")}) == 1
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"weight": np.array([1, 0.2, 3, 0.5, 1], np.float32), "label_smoothing": 0.1},
+    {"ignore_index": 2},
+])
+def test_validation_is_measured_after_every_epoch_with_the_same_loss(options):
+    x, y = data(70, seed=1)
+    history = run(network_of_seed(), validation=(x, y), **options)
+    for epochs in (1, 3):
+        model = network_of_seed()
+        run(model, epochs=epochs, **options)
+        logits = torch.from_numpy(model(x).detach().numpy())
+        weight = options.get("weight")
+        loss = F.cross_entropy(
+            logits, torch.from_numpy(y), weight=None if weight is None else torch.tensor(weight),
+            **{k: v for k, v in options.items() if k != "weight"})
+        assert history.validation_loss[epochs - 1] == pytest.approx(loss.item(), abs=1e-6)
+        accuracy = (logits.argmax(1).numpy() == y).mean()
+        assert history.validation_accuracy[epochs - 1] == accuracy
+
+
+# callbacks ------------------------------------------------------------------------------
+
+
+def test_a_callback_sees_the_trained_parameters_in_the_same_arrays():
+    model = network_of_seed()
+    arrays = [param.detach().numpy() for param in model.parameters()]
+    seen = []
+
+    def look(epoch):
+        assert all(param.detach().numpy() is array
+                   for param, array in zip(model.parameters(), arrays, strict=True))
+        seen.append((epoch.number, epoch.loss, epoch.step_loss.tolist(), epoch.lr, weights(model)))
+
+    history = run(model, callback=look)
+    assert [each[0] for each in seen] == [1, 2, 3]
+    assert [each[1] for each in seen] == history.epoch_loss.tolist()
+    assert sum((each[2] for each in seen), []) == history.loss.tolist()
+    for number, *_, parameters in seen:
+        other = network_of_seed()
+        run(other, epochs=number)
+        assert same(parameters, weights(other))
+
+
+def test_a_callback_changes_the_learning_rate_and_stops():
+    x, y = data()
+    theirs = torch.nn.Sequential(torch.nn.Linear(17, 12), torch.nn.ReLU(), torch.nn.Linear(12, 5))
+    ours = network_of_seed()
+    theirs.load_state_dict({k: torch.from_numpy(v.numpy().copy())
+                            for k, v in ours.state_dict().items()})
+
+    def halve(epoch):
+        epoch.lr /= 2
+        epoch.stop = epoch.number == 3
+
+    history = run(ours, epochs=10, callback=halve)
+    assert history.lr.tolist() == [0.2, 0.1, 0.05] and len(history) == 3
+    losses = []
+    for lr in history.lr:
+        losses += reference(theirs, x, y, epochs=1, batch_size=50, lr=lr, shuffle=False)[0]
+    np.testing.assert_allclose(history.loss, losses, atol=1e-5)
+
+
+def test_a_callback_may_change_parameters_in_place():
+    def clear(epoch):
+        if epoch.number == 1:
+            start = network_of_seed()
+            model.load_state_dict(start.state_dict())
+
+    model, once = network_of_seed(), network_of_seed()
+    history = run(model, epochs=2, callback=clear)
+    assert history.loss[:5].tolist() == history.loss[5:].tolist()
+    run(once, epochs=1)
+    assert same(weights(model), weights(once))
+
+
+def swap(model):
+    def callback(epoch):
+        model[0].weight.data = cnn_mnist.zeros(12, 17)
+    return callback
+
+
+def set_lr(value):
+    def callback(epoch):
+        epoch.lr = value
+    return callback
+
+
+def fail(epoch):
+    raise KeyError("mine")
+
+
+@pytest.mark.parametrize("make, kind, text", [
+    (lambda model: fail, KeyError, "mine"), (lambda model: set_lr(-1), ValueError, "lr: .* got -1"),
+    (lambda model: set_lr(math.nan), ValueError, "lr: .* got nan"),
+    (swap, RuntimeError, "callback: 0.weight has another array"),
+])
+def test_what_a_callback_may_not_do(make, kind, text):
+    model, once = network_of_seed(), network_of_seed()
+    with pytest.raises(kind, match=text):
+        run(model, callback=make(model))
+    run(once, epochs=1)
+    assert same(weights(model)[1:], weights(once)[1:])
+
+
+# what must not happen -------------------------------------------------------------------
+
+
+def test_graphs_from_before_raise():
+    model = network_of_seed()
+    x, y = data()
+    loss = nn.functional.cross_entropy(model(cnn_mnist.from_numpy(x)), cnn_mnist.from_numpy(y))
+    run(model, epochs=1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    assert all(param.grad is None for param in model.parameters())
+
+
+@pytest.mark.parametrize("row, step", [(0, 0), (120, 2), (202, 4)])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_loss_that_is_not_finite_stops_before_its_step(row, step, bad, epoch):
+    x, y = data()
+
+    def spoil(done):
+        if done.number == epoch - 1:
+            x[row] = bad
+
+    model, before = network_of_seed(), network_of_seed()
+    if epoch == 1:
+        x[row] = bad
+    with pytest.raises(FloatingPointError, match=f"^epoch {epoch}: .* step {step} is nan") as error:
+        cnn_mnist.fit(model, x, y, epochs=4, batch_size=50, lr=0.2, shuffle=False, callback=spoil)
+    assert (error.value.epoch, error.value.step) == (epoch, step)
+    good_x, good_y = data()
+    if epoch > 1:
+        cnn_mnist.fit(before, good_x, good_y, epochs=epoch - 1, batch_size=50, lr=0.2,
+                      shuffle=False)
+    if step:
+        cnn_mnist.fit(before, good_x[:50 * step], good_y[:50 * step], epochs=1, batch_size=50,
+                      lr=0.2, shuffle=False)
+    assert all(np.isfinite(each).all() for each in weights(model))
+    for a, b in zip(weights(model), weights(before), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_learning_rate_that_explodes_raises():
+    with pytest.raises(FloatingPointError):
+        run(network_of_seed(), epochs=50, lr=1e30)
+
+
+INTERRUPTED = """
+    import sys, threading, time
+    import numpy as np
+    import cnn_mnist
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20_000, 100)).astype(np.float32)
+    y = rng.integers(0, 10, 20_000)
+    model = cnn_mnist.nn.Sequential(cnn_mnist.nn.Linear(100, 256), cnn_mnist.nn.ReLU(),
+                                    cnn_mnist.nn.Linear(256, 10))
+    start = [param.detach().numpy().copy() for param in model.parameters()]
+    threading.Timer(1.0, lambda: print("now", flush=True)).start()
+    try:
+        cnn_mnist.fit(model, x, y, epochs=100_000, batch_size=32, lr=1e-3, shuffle=False)
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+    changed = [(param.detach().numpy() != before).any()
+               for param, before in zip(model.parameters(), start)]
+    print(all(changed), all(np.isfinite(p.detach().numpy()).all() for p in model.parameters()))
+"""
+
+
+def test_ctrl_c_stops_and_keeps_what_was_learnt():
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(INTERRUPTED)],
+                               stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "now\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == "stopped\nTrue True\n"
+    assert process.returncode == 0
+
+
+def test_an_interrupt_leaves_the_parameters_after_a_whole_step():
+    x, y = (np.tile(each, (60,) + (1,) * (each.ndim - 1)) for each in data())
+    model = network_of_seed()
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        cnn_mnist.fit(model, x, y, epochs=10**6, batch_size=len(x) // 3, lr=0.01, shuffle=False)
+    reached = weights(model)
+    again = network_of_seed()
+    deadline = time.monotonic() + 120
+    while not same(weights(again), reached) and time.monotonic() < deadline:
+        for part in np.array_split(np.arange(len(x)), 3):
+            cnn_mnist.fit(again, x[part], y[part], epochs=1, batch_size=len(part), lr=0.01,
+                          shuffle=False)
+            if same(weights(again), reached):
+                break
+    assert same(weights(again), reached)
+
+
+# threads, progress ----------------------------------------------------------------------
+
+
+def test_every_number_of_threads_gives_the_same_bits(isa):
+    results = []
+    for threads in (1, 2, 3, None):
+        model = network_of_seed()
+        history = run(model, num_threads=threads, momentum=0.9)
+        results.append((history.loss.tobytes(), [each.tobytes() for each in weights(model)]))
+    assert all(each == results[0] for each in results)
+
+
+def test_other_threads_run_meanwhile():
+    counted = []
+    finished = threading.Event()
+
+    def count():
+        while not finished.is_set():
+            counted.append(0)
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    run(network_of_seed(), epochs=300)
+    finished.set()
+    thread.join()
+    assert counted
+
+
+def test_progress_shows_a_bar_and_changes_nothing():
+    quiet, shown = network_of_seed(), network_of_seed()
+    run(quiet)
+    with redirect_stderr(io.StringIO()) as text:
+        history = run(shown, progress=True)
+    assert same(weights(quiet), weights(shown))
+    assert "15/15" in text.getvalue()
+    assert f"loss={history.epoch_loss[-1]:.4f}" in text.getvalue()
+    assert f"accuracy={history.epoch_accuracy[-1]:.4f}" in text.getvalue()
+
+
+# predict --------------------------------------------------------------------------------
+
+
+def test_predict_gives_classes_or_probabilities():
+    x, _ = data()
+    model = network_of_seed()
+    logits = torch.from_numpy(model(x).detach().numpy())
+    classes = cnn_mnist.predict(model, x)
+    assert isinstance(classes, np.ndarray) and classes.dtype == np.int64
+    assert classes.tolist() == logits.argmax(1).tolist()
+    probabilities = cnn_mnist.predict(model, x, probabilities=True)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities, logits.softmax(1).numpy(), atol=1e-6)
+    tensor = cnn_mnist.predict(model, cnn_mnist.from_numpy(x))
+    assert isinstance(tensor, cnn_mnist.Tensor) and tensor.tolist() == classes.tolist()
+    assert cnn_mnist.predict(model, x[:0]).shape == (0,)
+    assert cnn_mnist.predict(model, x[:0], probabilities=True).shape == (0, CLASSES)
+    assert cnn_mnist.predict(model, x[:1], num_threads=1).tolist() == classes[:1].tolist()
+    assert cnn_mnist.predict(model.double(), x.astype(np.float64)).tolist() == classes.tolist()
+
+
+def test_predict_takes_what_cannot_be_trained():
+    layer = nn.Linear(5, 5)
+    layer.weight.requires_grad = False
+    x = np.eye(5, dtype=np.float32)
+    model = nn.Sequential(layer, nn.ReLU(), layer)
+    assert cnn_mnist.predict(model, x).tolist() == model(x).argmax(1).tolist()
+
+
+@pytest.mark.parametrize("x, kind, text", [
+    (np.ones((2, 3), np.float32), RuntimeError, "x: .*17 columns"),
+    (np.ones((2, 17)), RuntimeError, "x: .*got float64"), (None, RuntimeError, "x: "),
+    (np.ones(17, np.float32), RuntimeError, r"x: expected shape \(N, 17\)"),
+])
+def test_what_predict_refuses(x, kind, text):
+    with pytest.raises(kind, match=text):
+        cnn_mnist.predict(network_of_seed(), x)
