@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 import cnn_mnist
-from cnn_mnist import files, nn
+from cnn_mnist import nn
 
 DTYPES = ["float32", "float64", "int64", "uint8", "bool"]
 

@@ -21,7 +21,6 @@ import cnn_mnist
 from cnn_mnist import nn
 from cnn_mnist.random import default_generator
 
-
 OPTIONS = {
     "plain": {}, "in order": {"shuffle": False}, "momentum": {"momentum": 0.9},
     "nesterov": {"momentum": 0.8, "nesterov": True}, "decay": {"weight_decay": 0.01},

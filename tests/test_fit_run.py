@@ -98,7 +98,7 @@ def test_a_callback_sees_the_trained_parameters_in_the_same_arrays():
     history = run(model, callback=look)
     assert [each[0] for each in seen] == [1, 2, 3]
     assert [each[1] for each in seen] == history.epoch_loss.tolist()
-    assert sum((each[2] for each in seen), []) == history.loss.tolist()
+    assert [loss for each in seen for loss in each[2]] == history.loss.tolist()
     for number, *_, parameters in seen:
         other = network_of_seed()
         run(other, epochs=number)
