@@ -28,6 +28,10 @@
    bits        v_bits(v)  v_real(bits)  v_bits_set(u)
    lanes       v_sum(v)  v_max_lane(v)              in halves: lane i with i + LANES / 2, ...
                v_transpose(rows)                    of the LANES x LANES matrix rows[LANES]
+               v_compress(value, index, v, first)   the lanes that are not 0 (a nan is not) to
+                                                    value, their numbers + first to index
+                                                    (uint16_t); writes LANES of each,
+                                                    returns how many count
    constants   LANES; TILE_1, TILE_2, TILE_3: rows of a gemm tile of 1, 2, 3 vectors, as
                many as keep every sum in a register */
 #ifndef CM_SIMD_H
@@ -64,6 +68,7 @@
 #define v_sum R(v_sum)
 #define v_max_lane R(v_max_lane)
 #define v_transpose R(v_transpose)
+#define v_compress R(v_compress)
 
 /* Vector values must never cross a real call: their functions are always inlined. */
 #define V_INLINE static inline __attribute__((always_inline))

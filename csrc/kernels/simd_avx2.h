@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include "compress_table.h"
 #include "simd.h"
 
 enum { LANES_f32 = 8, LANES_f64 = 4 };
@@ -185,6 +186,19 @@ V_INLINE void v_transpose_f32(vec_f32 r[LANES_f32])
     }
 }
 
+/* A table names the lanes, a byte each; the permutation takes them as they are. */
+V_INLINE ptrdiff_t v_compress_f32(float *value, uint16_t *index, vec_f32 v,
+                                  ptrdiff_t first)
+{
+    const vmask_f32 keep = _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_NEQ_UQ);
+    const unsigned mask = (unsigned)_mm256_movemask_ps(keep);
+    const __m128i lanes = _mm_loadl_epi64((const __m128i *)&CM_KEPT_LANES[mask]);
+    const __m128i base = _mm_set1_epi16((short)first);
+    _mm256_storeu_ps(value, _mm256_permutevar8x32_ps(v, _mm256_cvtepu8_epi32(lanes)));
+    _mm_storeu_si128((__m128i *)index, _mm_add_epi16(base, _mm_cvtepu8_epi16(lanes)));
+    return __builtin_popcount(mask);
+}
+
 /* double ----------------------------------------------------------------------------- */
 
 V_INLINE vec_f64 v_load_f64(const double *p)
@@ -333,6 +347,23 @@ V_INLINE void v_transpose_f64(vec_f64 r[LANES_f64])
     r[1] = _mm256_permute2f128_pd(high01, high23, 0x20);
     r[2] = _mm256_permute2f128_pd(low01, low23, 0x31);
     r[3] = _mm256_permute2f128_pd(high01, high23, 0x31);
+}
+
+/* Each lane moves as two halves. */
+V_INLINE ptrdiff_t v_compress_f64(double *value, uint16_t *index, vec_f64 v,
+                                  ptrdiff_t first)
+{
+    const vmask_f64 keep = _mm256_cmp_pd(v, _mm256_setzero_pd(), _CMP_NEQ_UQ);
+    const unsigned mask = (unsigned)_mm256_movemask_pd(keep);
+    const __m128i lanes = _mm_loadl_epi64((const __m128i *)&CM_KEPT_LANES[mask]);
+    const __m128i base = _mm_set1_epi16((short)first);
+    const __m256i low = _mm256_slli_epi64(_mm256_cvtepu8_epi64(lanes), 1);
+    const __m256i high = _mm256_add_epi64(low, _mm256_set1_epi64x(1));
+    const __m256i halves = _mm256_or_si256(low, _mm256_slli_epi64(high, 32));
+    const __m256 moved = _mm256_permutevar8x32_ps(_mm256_castpd_ps(v), halves);
+    _mm256_storeu_pd(value, _mm256_castps_pd(moved));
+    _mm_storel_epi64((__m128i *)index, _mm_add_epi16(base, _mm_cvtepu8_epi16(lanes)));
+    return __builtin_popcount(mask);
 }
 
 #endif

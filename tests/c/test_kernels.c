@@ -24,6 +24,7 @@ extern const struct cm_isa cm_isa_wide;
 #include "test_rows.inc"
 #include "test_losses.inc"
 #include "test_optimiser.inc"
+#include "test_sparse.inc"
 #undef CM_REAL_BITS
 #undef REAL_EPSILON
 
@@ -36,6 +37,7 @@ extern const struct cm_isa cm_isa_wide;
 #include "test_rows.inc"
 #include "test_losses.inc"
 #include "test_optimiser.inc"
+#include "test_sparse.inc"
 #undef CM_REAL_BITS
 #undef REAL_EPSILON
 
@@ -51,6 +53,8 @@ static void test_path(const struct cm_isa *isa)
     test_losses_f64(isa->name, isa->f64);
     test_optimiser_f32(isa->name, isa->f32);
     test_optimiser_f64(isa->name, isa->f64);
+    test_sparse_f32(isa->name, isa->f32);
+    test_sparse_f64(isa->name, isa->f64);
 }
 
 static void test_dispatch(void)
