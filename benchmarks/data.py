@@ -39,12 +39,12 @@ def digits() -> tuple[Floats, Integers, str]:
     from cnn_mnist import datasets
 
     try:
-        (x, y), _, _ = datasets.mnist(download=False)
+        (x, y), *_ = datasets.mnist(download=False)
         return x, y, f"MNIST, its {len(x):,} training digits"
     except FileNotFoundError:
         if os.environ.get("CNN_MNIST_DATA"):      # a folder was named, and it is wrong
             raise
-    (x, y), _ = datasets.digits_sample()
+    (x, y), *_ = datasets.digits_sample()
     rows = np.arange(ROWS) % len(x)
     return x[rows], y[rows], f"{len(x):,} MNIST digits, repeated to {ROWS:,} rows"
 
@@ -105,15 +105,12 @@ def initial_weights(sizes: tuple[int, ...]) -> list[tuple[Floats, Floats]]:
 
 def shuffled_orders(rows: int, epochs: int) -> Integers:
     """The orders that DataLoader(shuffle=True), hence `fit(shuffle=True)`, draws from a
-    generator seeded with SEED: a base seed, a seed of the sampler, its permutation."""
-    from cnn_mnist import _core
+    generator seeded with SEED."""
+    from cnn_mnist import Generator
+    from cnn_mnist.utils.data.sampler import epoch_order
 
-    generator = _core.Generator(SEED)
-    orders = np.empty((epochs, rows), np.int64)
-    for order in orders:
-        generator.random_int63()
-        order[...] = _core.Generator(generator.random_int63()).randperm(rows)
-    return orders
+    generator = Generator().manual_seed(SEED)
+    return np.array([epoch_order(rows, generator) for _ in range(epochs)])
 
 
 def load(folder: Path, work: Work) -> Case:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -10,9 +11,10 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from . import results
-from .report import duration
+from .report import UNITS, duration
 from .results import Row, Timing
 
 COLOURS = {"ours": "#c2410c", "NumPy": "#4d7c0f", "JAX": "#0e7490", "torch eager": "#4f46e5",
@@ -55,59 +57,70 @@ def plain(title: str) -> str:
 
 # Bars against peers: a panel a work, a bar a peer, one thread above more threads -----------
 
+CLIP = 4.0      # a bar that is longer than this many times the best peer's ends in an arrow
+
 
 def draw_peers(rows: list[Row]) -> Figure | None:
-    shown = [row for row in rows if row.work.group in ("training", "loop", "predict")]
+    shown = [row for row in rows if row.work.group in ("training", "loop", "prediction") and row.rival]
     names = list(dict.fromkeys(row.work.name for row in shown))
     if not names:
         return None
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
-    figure, grid = plt.subplots(lines, columns, figsize=(4.4 * columns, 2.55 * lines + 0.5),
+    figure, grid = plt.subplots(lines, columns, figsize=(4.6 * columns, 2.7 * lines + 0.7),
                                 squeeze=False, layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.08)
     for axes, name in zip(grid.flat, names):
         _peers_panel(axes, [row for row in shown if row.work.name == name])
     for axes in list(grid.flat)[len(names):]:
         axes.set_visible(False)
     threads = sorted({row.threads for row in shown})
-    pale = f"pale: {threads[0]} thread" + (f", full: {threads[-1]} threads"
-                                            if len(threads) > 1 else "")
-    figure.suptitle(f"Time of the whole call (best of the rounds; {pale}; the mark is the bar)",
-                    x=0.01, ha="left", fontsize=11)
+    pale = (f"pale: {_threads(threads[0])}, full: {_threads(threads[-1])}; "
+            if len(threads) > 1 else f"{_threads(threads[0])}; ")
+    figure.suptitle(f"Time of the whole call, best of the rounds ({pale}the black mark is the "
+                    "bar to meet; an arrow: off the scale)", x=0.01, ha="left", fontsize=11)
     return figure
 
 
+def _threads(count: int) -> str:
+    return f"{count} thread" + ("s" if count > 1 else "")
+
+
 def _peers_panel(axes: Axes, rows: list[Row]) -> None:
-    first, last = rows[0], rows[-1]
     peers = sorted({t.peer for row in rows for t in row.timings},
                    key=lambda peer: min(t.best for row in rows for t in row.timings
                                         if t.peer == peer))
+    limit = CLIP * max(row.rival.best for row in rows if row.rival)
+    longest = max(min(t.best, limit) for row in rows for t in row.timings)
     height = 0.78 / len(rows)
     for number, row in enumerate(rows):
         offset = (number - (len(rows) - 1) / 2) * height
-        for place, peer in enumerate(peers):
-            timing = row.timing(peer)
-            if timing:
-                axes.barh(place + offset, timing.best, height=0.92 * height,
-                          color=COLOURS[peer], alpha=0.45 if row is not last else 1.0)
-                axes.annotate(" " + duration(timing.best), (timing.best, place + offset),
-                              va="center", fontsize=7 if len(rows) < 3 else 6, color=INK)
-        if row.bar and row.rival:
-            place = peers.index("ours") + offset
-            axes.plot([row.bar * row.rival.best] * 2, [place - height / 2, place + height / 2],
-                      color=INK, linewidth=1.6, solid_capstyle="butt")
+        for timing in row.timings:
+            place = peers.index(timing.peer) + offset
+            length = min(timing.best, limit)
+            axes.barh(place, length, height=0.92 * height, color=COLOURS[timing.peer],
+                      alpha=1.0 if row is rows[-1] else 0.5)
+            end = length
+            if timing.peer == "ours" and row.bar and row.rival:
+                mark = row.bar * row.rival.best
+                axes.plot([mark, mark], [place - height / 2, place + height / 2], color=INK,
+                          linewidth=2, solid_capstyle="butt")
+                end = max(length, mark)
+            arrow = " →" if timing.best > limit else ""
+            axes.annotate(f"{duration(timing.best)}{arrow}", (end, place), xytext=(4, 0),
+                          textcoords="offset points", va="center",
+                          fontsize=7.5 if len(rows) < 3 else 6)
     axes.set_yticks(range(len(peers)), [NAMES.get(peer, peer) for peer in peers])
     axes.get_yticklabels()[peers.index("ours")].set_fontweight("bold")
     axes.invert_yaxis()
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
-    axes.set_xlim(low / 1.3, high * 2.2)
+    axes.set_xlim(0, longest * 1.2)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_formatter(lambda value, _: duration(value))
-    axes.xaxis.set_minor_formatter(lambda value, _: "")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    unit, size = next((unit, size) for unit, size in UNITS if longest >= size)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / size:g} {unit}" if value else "0")
     axes.grid(axis="x")
     axes.set_axisbelow(True)
-    axes.set_title(plain(first.work.title))
+    axes.set_title(fill(plain(rows[0].work.title), 48))
 
 
 # Roofline ----------------------------------------------------------------------------------
@@ -153,14 +166,13 @@ def _roofline_panel(axes: Axes, rows: list[Row]) -> None:
         axes.plot(x1, y1, "o", color=colour, markersize=7, label=plain(work.title).removeprefix(
             "fit, "))
     axes.set(xscale="log", yscale="log", xlim=(low, high),
-             xlabel="FLOP a byte of input read", title=_thread_title(rows[0].threads))
+             xlabel="FLOP a byte of input read", title=_threads(rows[0].threads))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_formatter(NullFormatter())
     axes.grid(which="major")
     axes.set_axisbelow(True)
     axes.legend(loc="lower right", fontsize=7.5, handletextpad=0.2)
-
-
-def _thread_title(count: int) -> str:
-    return f"{count} thread" + ("s" if count > 1 else "")
 
 
 # Scaling: time against batch size, hidden size, density; speed-up against threads -----------
@@ -185,8 +197,7 @@ def draw_scaling(rows: list[Row]) -> Figure | None:
         _threads_panel(axes_left.pop(0), speedups)
     for axes in axes_left:
         axes.set_visible(False)
-    figure.suptitle("How time grows (784 inputs, 10 classes; one thread unless it says otherwise)",
-                    x=0.01, ha="left", fontsize=11)
+    figure.suptitle("How time grows (784 inputs, 10 classes)", x=0.01, ha="left", fontsize=11)
     return figure
 
 
@@ -201,11 +212,15 @@ def _curve_panel(axes: Axes, rows: list[Row], group: str, axis: Callable[[Row], 
                   linewidth=2.2 if peer == "ours" else 1.3, markersize=5 if peer == "ours" else 3.5,
                   zorder=3 if peer == "ours" else 2)
     label = "non-zero inputs in per cent" if group == "density" else group
-    axes.set(xlabel=label, ylabel="µs a row", yscale="log", title=f"time against {group}")
-    if group != "density":
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set(xlabel=label, ylabel="µs a row", title=f"time against {group}, one thread")
+    if group == "density":
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set(xscale="log", yscale="log")
+        axes.set_xticks(sorted({axis(row) for row in rows}))
+        for scale in (axes.xaxis, axes.yaxis):
+            scale.set_major_formatter(lambda value, _: f"{value:g}")
+            scale.set_minor_formatter(NullFormatter())
     axes.grid()
     axes.legend()
 

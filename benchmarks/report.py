@@ -10,14 +10,13 @@ from .results import Row
 from .works import FUNCTIONALS, LOOPS, PREDICTIONS, TRAINING
 
 BEGIN, END = "<!-- benchmark table: begin -->", "<!-- benchmark table: end -->"
+UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 TABLED = {work.group for work in (*TRAINING, *LOOPS, *PREDICTIONS, *FUNCTIONALS)}
 
 
 def duration(seconds: float) -> str:
     """Three figures with the unit that suits them."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= 0.9995 * size:
-            break
+    unit, size = next((pair for pair in UNITS if seconds >= 0.9995 * pair[1]), UNITS[-1])
     value = seconds / size
     digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
     return f"{value:.{digits}f} {unit}"
@@ -33,6 +32,9 @@ def progress(result: dict[str, Any]) -> Iterator[str]:
         times = ", ".join(f"{t.peer} {duration(t.best)}" for t in row.timings)
         mark = f"  ratio {row.ratio():.3f}" if row.ratio() else ""
         yield f"{row.threads} thread(s): {times}{mark} {row.verdict}"
+    for run in result["runs"]:
+        if result["work"]["group"] == "growth" and run["seconds"]:
+            yield f"{duration(min(run['seconds']))}, {run['memory'] / 2**20:.0f} MB more memory"
 
 
 def table(headings: list[str], lines: list[list[str]]) -> str:

@@ -6,7 +6,8 @@ and one for more.
 """
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
+
+from cnn_mnist.bench import forward_flop, step_flop
 
 Bar = tuple[float, float]                # (one thread, more threads)
 
@@ -34,19 +35,11 @@ class Work:
     peak_stretch: float | None = None
 
     def flop(self, density: float = 1.0) -> float:
-        """Floating-point operations of one call, the input having this share of non-zeros.
-
-        Each layer multiplies three times (output, weight gradient, input gradient), the
-        first one twice: nobody asks for the gradient of the pixels. 2 operations a product.
-        """
-        shapes = list(pairwise(self.sizes))
-        products = [inputs * outputs for inputs, outputs in shapes]
+        """Floating-point operations of one call, the input having this share of non-zeros."""
         if self.kind == "functional":
             return 0.0
-        if self.kind == "predict":
-            return 2.0 * self.rows * (density * products[0] + sum(products[1:]))
-        step = 2 * density * products[0] + 3 * sum(products[1:])
-        return 2.0 * self.rows * self.epochs * step
+        row = forward_flop if self.kind == "predict" else step_flop
+        return self.rows * self.epochs * row(self.sizes, density)
 
     def bytes(self, density: float = 1.0) -> float:
         """Bytes that must come from memory: the input once an epoch, as 4 bytes a value, or,
@@ -97,8 +90,8 @@ LOOPS = (
 
 PREDICTIONS = (
     Work("predict", "`predict`, 10,000 rows", kind="predict", rows=10_000, epochs=1,
-         group="predict", bar=(0.5, float("inf")), stretch=(0.3, float("inf"))),
-    Work("predict-1", "`predict`, one row", kind="predict", rows=1, epochs=1, group="predict",
+         group="prediction", bar=(0.5, float("inf")), stretch=(0.3, float("inf"))),
+    Work("predict-1", "`predict`, one row", kind="predict", rows=1, epochs=1, group="prediction",
          threads=(1,)),
 )
 

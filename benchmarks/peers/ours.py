@@ -2,20 +2,19 @@
 
 from itertools import pairwise
 
-import cnn_mnist.nn.functional as F
 import numpy as np
 
 import cnn_mnist
+import cnn_mnist.nn.functional as F
 from cnn_mnist import nn
 
 from ..data import SEED, Case
 from ..lesson import lesson_loop
-from . import Call, epoch_means
+from . import Call
 
 
 def start(threads: int) -> dict[str, str]:
-    cnn_mnist.set_num_threads(threads)
-    return {"cnn_mnist": cnn_mnist.__version__}
+    return {"cnn_mnist": cnn_mnist.__version__}   # the worker's environment has set the threads
 
 
 def model_of(case: Case) -> nn.Sequential:
@@ -41,7 +40,7 @@ def fit(case: Case) -> Call:
         generator = cnn_mnist.Generator().manual_seed(SEED) if work.shuffle else None
         history = cnn_mnist.fit(model, case.x, case.y, epochs=work.epochs, batch_size=work.batch,
                                 lr=work.lr, shuffle=work.shuffle, generator=generator)
-        return epoch_means(history.losses, case)
+        return history.epoch_loss
 
     return call
 
