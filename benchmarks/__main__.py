@@ -63,9 +63,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         with closing(Runner(folder, tuple(options.peers), probes, say)) as runner:
             for number, work in enumerate(options.works, 1):
                 say(f"[{number}/{len(options.works)}] {work.name}")
+                busy = Load()
                 result = runner.run(work.quick() if options.quick else work,
                                     options.threads, options.rounds)
-                found["works"].append(result)
+                found["works"].append(result | {"load": busy.since()})
                 for line in report.progress(result):
                     say("    " + line)
             found |= {"versions": runner.versions, "failures": runner.failures}

@@ -11,6 +11,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from . import results
@@ -21,7 +22,7 @@ COLOURS = {"ours": "#c2410c", "NumPy": "#4d7c0f", "JAX": "#0e7490", "torch eager
            "torch.compile": "#a78bfa", "scikit-learn": "#a16207", "SciPy": "#64748b"}
 NAMES = {"ours": "cnn_mnist"}
 INK, FAINT = "#1f2937", "#9ca3af"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.facecolor": "white", "savefig.facecolor": "white", "svg.hashsalt": "cnn_mnist",
     "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK,
     "axes.edgecolor": FAINT, "axes.labelcolor": INK, "axes.titlesize": 9.5,
@@ -68,8 +69,8 @@ def draw_peers(rows: list[Row]) -> Figure | None:
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
     figure, grid = plt.subplots(lines, columns, figsize=(4.6 * columns, 2.7 * lines + 0.7),
-                                squeeze=False, layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.08)
+                                squeeze=False,
+                                layout=ConstrainedLayoutEngine(h_pad=0.12, w_pad=0.08))
     for axes, name in zip(grid.flat, names):
         _peers_panel(axes, [row for row in shown if row.work.name == name])
     for axes in list(grid.flat)[len(names):]:
@@ -151,8 +152,9 @@ def _roofline_panel(axes: Axes, rows: list[Row]) -> None:
                   textcoords="offset points", ha="right", fontsize=8)
     axes.annotate(f"copy, measured: {bandwidth:.0f} GB/s", (low * 1.2, low * 1.2 * bandwidth),
                   xytext=(10, -12), textcoords="offset points", fontsize=8)
-    colours = plt.get_cmap("tab10").colors
-    for row, colour in zip(rows, colours):
+    colours = plt.get_cmap("tab10")
+    for number, row in enumerate(rows):
+        colour = colours(number)
         assert row.ours is not None
         seconds, work = row.ours.best, row.work
         points = [(work.flop(density) / work.bytes(density), work.flop(density) / seconds / 1e9)

@@ -96,7 +96,7 @@ def losses_table(found: dict[str, Any]) -> str:
 
 def machine_lines(found: dict[str, Any]) -> str:
     machine, load = found["machine"], found["load"]
-    limits = {}
+    limits: dict[int, dict[str, float]] = {}
     for row in results.rows(found):
         best = limits.setdefault(row.threads, {})
         for key, value in row.limits.items():

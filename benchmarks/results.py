@@ -143,9 +143,9 @@ class Growth:
 
 
 def _work(result: dict[str, Any]) -> Work:
-    fields = result["work"]
-    return Work(**{key: tuple(value) if isinstance(value, list) else value
-                   for key, value in fields.items()})
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
+                              for key, value in result["work"].items()}
+    return Work(**fields)
 
 
 def rows(results: dict[str, Any]) -> list[Row]:
