@@ -45,11 +45,15 @@ def sqrt(input: Tensor) -> Tensor:
 
 
 def abs(input: Tensor) -> Tensor:
-    """Absolute value of each element. d|x| = sign(x) dx, 0 at 0."""
+    """Absolute value of each element. d|x| = sign(x) dx, 0 at 0 and nan."""
     x = input._array
     if x.dtype.kind == "b":
         raise NotImplementedError('"abs_cpu" not implemented for \'Bool\'')
-    return record(np.abs(x), "AbsBackward0", (input,), lambda g: (g * np.sign(x),), (input,))
+
+    def gradients(g: Array) -> tuple[Array]:
+        return (g * ((x > 0).astype(x.dtype) - (x < 0)),)
+
+    return record(np.abs(x), "AbsBackward0", (input,), gradients, (input,))
 
 
 def relu(input: Tensor) -> Tensor:

@@ -246,22 +246,29 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     axis = check_dim(dim, len(first) + 1)
 
     out = np.stack([each._array for each in parts], axis)
-    return _joined(out, "StackBackward0", parts, axis, None)
+    return record(out, "StackBackward0", parts, lambda g: list(np.moveaxis(g, axis, 0)))
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors one after another along `dim`; each gets its part of g."""
     parts = _together("cat", tensors)
-    parts_used = [each for each in parts if each._array.shape != (0,)] or parts
-    first = parts_used[0]._array
+    # torch leaves tensors of shape (0,) out, whatever the shape of the others
+    kept = [each._array for each in parts if each._array.shape != (0,)] or [parts[0]._array]
+    first = kept[0]
     if not first.ndim:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
     axis = check_dim(dim, first.ndim)
-    for index, each in enumerate(parts_used):
-        _check_cat(first, each._array, axis, index)
-    out = np.concatenate([each._array for each in parts_used], axis)
-    ends = np.cumsum([each._array.shape[axis] for each in parts_used])
-    return _joined(out, "CatBackward0", parts_used, axis, ends[:-1])
+    for index, each in enumerate(kept):
+        _check_cat(first, each, axis, index)
+    out = np.concatenate(kept, axis)
+    shapes = [each._array.shape for each in parts]
+    ends = np.cumsum([0 if shape == (0,) else shape[axis] for shape in shapes])
+
+    def gradients(g: Array) -> list[Array]:
+        pieces = np.split(g, ends[:-1], axis)
+        return [p.reshape(shape) for p, shape in zip(pieces, shapes)]
+
+    return record(out, "CatBackward0", parts, gradients)
 
 
 def _check_cat(first: Array, each: Array, axis: int, index: int) -> None:
@@ -275,12 +282,3 @@ def _check_cat(first: Array, each: Array, axis: int, index: int) -> None:
                 f"Sizes of tensors must match except in dimension {axis}. "
                 f"Expected size {a} but got size {b} for tensor number {index} in the list."
             )
-
-
-def _joined(out: Array, name: str, parts: list[Tensor], axis: int, ends: Any) -> Tensor:
-    def gradients(g: Array) -> Sequence[Array]:
-        if ends is None:
-            return list(np.moveaxis(g, axis, 0))
-        return np.split(g, ends, axis)
-
-    return record(out, name, parts, gradients)
