@@ -117,7 +117,8 @@ def test_weights():
 
 
 def test_weights_of_zero():
-    drawn(plots.weights(np.zeros((2, 16))))
+    low, high = drawn(plots.weights(np.zeros((2, 16)))).images[0].get_clim()
+    assert low < 0 < high
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8])
@@ -138,6 +139,8 @@ def test_confusion_matrix():
     ax = drawn(plots.confusion_matrix([1, 1, 0, 2], [2, 2, 0, 2], classes=3))
     cells = {text.get_position(): text.get_text() for text in ax.texts}
     assert cells == {(0, 0): "1", (2, 1): "2", (2, 2): "1"}
+    white = (ax.images[0].get_array() == 1).all(axis=-1)
+    assert white.tolist() == [[False, True, True], [True, True, False], [True, True, False]]
     assert ax.get_title("left") == "2 of 4 right (50.00%)"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
 
