@@ -4,7 +4,6 @@ import gzip
 import os
 import pickle
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,11 +205,9 @@ def test_damaged_pickle(case, tmp_path, home, splits):
         datasets.mnist(tmp_path)
 
 
-@pytest.mark.skipif("CNN_MNIST_DATA" not in os.environ, reason="CNN_MNIST_DATA names no folder")
-def test_real_files_equal_the_lessons_pickle(full_size):
+def test_real_files_equal_the_lessons_pickle(mnist_dir, full_size):
     """Bit for bit, read as the lesson reads it."""
-    folder = Path(os.environ["CNN_MNIST_DATA"])
-    files, path = idx.find_idx(folder), folder / "mnist.pkl.gz"
+    files, path = idx.find_idx(mnist_dir), mnist_dir / "mnist.pkl.gz"
     if not path.is_file() or len(files) < 4:
         pytest.skip("CNN_MNIST_DATA has not both the pickle and the IDX files")
     with gzip.open(path) as file:

@@ -1,8 +1,5 @@
 """The digits that come with the package."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -33,22 +30,19 @@ def test_size_and_licence_beside_it():
     assert "Attribution-Share Alike 3.0" in sample.FILE.with_name("digits_sample.txt").read_text()
 
 
-@pytest.mark.skipif("CNN_MNIST_DATA" not in os.environ, reason="CNN_MNIST_DATA names no folder")
-def test_rows_of_the_real_mnist(full_size):
-    for some, real in zip(datasets.digits_sample(), datasets.mnist(), strict=True):
+def test_rows_of_the_real_mnist(mnist_dir, full_size):
+    for some, real in zip(datasets.digits_sample(), datasets.mnist(mnist_dir), strict=True):
         for got, want in zip(some, real, strict=True):
             np.testing.assert_array_equal(got, want[: len(got)])
 
 
-@pytest.mark.skipif("CNN_MNIST_DATA" not in os.environ, reason="CNN_MNIST_DATA names no folder")
-def test_can_be_remade(full_size):
+def test_can_be_remade(mnist_dir, full_size):
     import lzma
 
     import make_digits_sample
 
-    folder = Path(os.environ["CNN_MNIST_DATA"])
-    if len(datasets.idx.find_idx(folder)) < 4:
+    if len(datasets.idx.find_idx(mnist_dir)) < 4:
         pytest.skip("CNN_MNIST_DATA has no IDX files")
     with lzma.open(sample.FILE) as file:
         shipped = np.lib.format.read_array(file, allow_pickle=False)
-    np.testing.assert_array_equal(shipped, make_digits_sample.sample_rows(folder))
+    np.testing.assert_array_equal(shipped, make_digits_sample.sample_rows(mnist_dir))

@@ -1,0 +1,7 @@
+"""python -m cnn_mnist"""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())
