@@ -39,13 +39,13 @@ from .toplevel import (
 )
 
 if TYPE_CHECKING:
-    from . import datasets, nn, optim, testing, utils
+    from . import datasets, nn, optim, plots, testing, utils
     from .files import load, save
     from .history import Epoch, History
     from .training import fit, predict
 
 # Imported when first used: `import cnn_mnist` costs little.
-_MODULES = ("datasets", "nn", "optim", "testing", "utils")
+_MODULES = ("datasets", "nn", "optim", "plots", "testing", "utils")
 _HOME = {"Epoch": "history", "History": "history", "fit": "training", "load": "files",
          "predict": "training", "save": "files"}
 

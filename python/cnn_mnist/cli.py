@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_predict(commands)
+    _add_bench(commands)
     _add_command(commands, "info", "print the version, the CPU path, threads and data")
     return top
 
@@ -150,6 +151,14 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="print after each digit the probability of every class",
     )  # fmt: skip
     _add_threads(command)
+
+
+def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = _add_command(commands, "bench", "time training and prediction on this machine")
+    _add_data(command)
+    command.add_argument(
+        "--threads", type=count, metavar="N", help="this number, otherwise one and as many as pay"
+    )
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import errno
 import io
 import itertools
@@ -12,7 +11,6 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +67,17 @@ def predict(arguments: argparse.Namespace) -> None:
     for row in table:
         shares = [f"{share:.6f}" for share in row] if arguments.probabilities else []
         print(row.argmax(), *shares)
+
+
+def bench(arguments: argparse.Namespace) -> None:
+    """Time training and prediction."""
+    from .bench import measure
+
+    ((x, y), *_), source = _data(arguments)
+    print(f"data: {source}: {len(x):,} rows")
+    threads = {arguments.threads} if arguments.threads else {1, _core.get_num_threads()}
+    for line in measure(x, y, sorted(threads)):
+        print(line, flush=True)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -151,7 +160,11 @@ def _fit(
     bar = sys.stderr.isatty() and not arguments.quiet
 
     def show(epoch: Epoch) -> None:
-        line = f"epoch {epoch.number} of {arguments.epochs}" + str(epoch).partition(":")[2]
+        line = (
+            f"epoch {epoch.number} of {arguments.epochs}: loss {epoch.loss:.4f}, "
+            f"accuracy {epoch.accuracy:.4f}, validation loss {epoch.validation_loss:.4f}, "
+            f"validation accuracy {epoch.validation_accuracy:.4f}"
+        )
         if bar:
             from tqdm import tqdm
 
@@ -211,7 +224,7 @@ def _load(path: Path) -> nn.Sequential:
             f"{' and '.join(sorted(kinds))}"
         )
     modules: list[nn.Module] = []
-    state = {}
+    state: dict[str, NDArray[Any]] = {}
     inputs = None
     for layer in sorted(layers, key=_natural):
         members = layers[layer]
@@ -244,16 +257,10 @@ def _check_writable(path: Path | None) -> None:
         raise FileExistsError(errno.EEXIST, "is there, and is no regular file", str(path))
     if path.exists() and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-    with _named(path), tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
-        pass
-
-
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Let an OSError name the file that the user named, not a temporary one."""
     try:
-        yield
-    except OSError as error:
+        with tempfile.TemporaryFile(dir=Path(os.path.realpath(path)).parent):
+            pass
+    except OSError as error:  # it names a temporary file
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
@@ -283,9 +290,10 @@ def _check_plot(path: Path | None) -> None:
 
 def _plot(history: History, path: Path | None) -> None:
     if path is not None:
-        picture = io.BytesIO()
-        axes = plots.training_curves(history)
-        axes[0].figure.savefig(picture, format=path.suffix[1:].lower(), dpi=150)
-        with _named(path):
-            write_atomically(path, picture.getvalue())
+        from matplotlib.figure import Figure
+
+        figure, picture = Figure((10, 3.6), layout="constrained"), io.BytesIO()
+        plots.training_curves(history, axes=figure.subplots(1, 2))
+        figure.savefig(picture, format=path.suffix[1:].lower(), dpi=150)
+        write_atomically(path, picture.getvalue())
         print(f"plotted: {path}")

@@ -53,7 +53,7 @@ def save(obj: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> None:
         raise TypeError("expected a Module or a mapping of names to Tensors, got "
                         f"{type(obj).__name__}")
     arrays = {name: _plain(name, member) for name, member in members.items()}
-    _write_atomically(os.path.realpath(path), safetensors.numpy.save(arrays))
+    write_atomically(path, safetensors.numpy.save(arrays))
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -98,8 +98,9 @@ def _plain(name: Any, member: Any) -> NDArray[Any]:
     return array.astype(array.dtype.newbyteorder("="), order="C", copy=False)
 
 
-def _write_atomically(path: str, data: bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` beside `path` and rename it; after an error there is no trace of it."""
+    path = os.path.realpath(path)
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
     try:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cnn_mnist import __version__, _core, datasets
+from cnn_mnist import __version__, _core, bench, datasets
 
 
 def torch_model(sizes):
@@ -80,7 +80,7 @@ def test_train_says_what_it_does(run, tmp_path):
     assert lines[1] == "model: 784-50-10, 39,760 parameters, seed 1"
     for number, line in enumerate(lines[2:4], 1):
         assert re.match(
-            rf"epoch {number} of 2 loss [\d.]+, accuracy [\d.]+, validation loss [\d.]+, "
+            rf"epoch {number} of 2: loss [\d.]+, accuracy [\d.]+, validation loss [\d.]+, "
             r"validation accuracy [\d.]+$", line
         ), line  # fmt: skip
     assert re.match(r"validation: \d+ of 1,000 right, accuracy 0\.\d{4}$", lines[4])
@@ -184,6 +184,15 @@ def test_models_of_torch_with_other_names_and_many_layers(run, tmp_path, npy):
     code, out, err = run("predict", tmp_path / "theirs.safetensors", npy(x))
     assert (code, err) == (0, "")
     assert list(map(int, out.split())) == expected
+
+
+def test_bench(run, monkeypatch):
+    monkeypatch.setattr(bench, "TASKS", bench.TASKS[:1] + bench.TASKS[-1:])
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    code, out, err = run("bench", "--threads", 2)
+    assert (code, err) == (0, "")
+    assert out.startswith("data: the sample of MNIST in the package (")
+    assert re.findall(r"^(fit|predict).* 2 ", out, re.MULTILINE) == ["fit", "predict"]
 
 
 def test_info(run):

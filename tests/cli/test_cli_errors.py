@@ -37,7 +37,7 @@ def fails(result, message, out=""):
 # usage ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [(), ("train",), ("evaluate",), ("predict",), ("info",)])
+@pytest.mark.parametrize("command", [(), ("train",), ("evaluate",), ("predict",), ("bench",), ("info",)])
 def test_help(command, run):
     code, out, err = run(*command, "--help")
     assert (code, err) == (0, "")
