@@ -15,6 +15,7 @@ from benchmarks.__main__ import main
 from benchmarks.works import Work
 
 import cnn_mnist
+from cnn_mnist import bench
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -221,3 +222,20 @@ def test_usage_errors(arguments, said, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
     assert said in capsys.readouterr().err
+
+
+def test_short_form_without_peers():
+    x = np.tile(np.float32([0, 0, 0, 0.5]), (600, 196))
+    y = np.arange(600) % 10
+    peak, network, _, headings, *lines = bench.measure(x, y, [1, 2])
+    assert peak.startswith("peak: ")
+    assert "zeros in the input: 75%" in network
+    assert headings.split() == ["work", "threads", "s/epoch", "rows/s", "GFLOP/s", "of", "peak"]
+    assert len(lines) == 2 * len(bench.TASKS)
+    for line in lines:
+        threads, seconds, rate, gflops, _ = line[26:].replace(",", "").split()
+        assert threads in ("1", "2")
+        # rows / s * FLOP a row, in the digits that the table shows
+        flop = bench.forward_flop if "predict" in line else bench.step_flop
+        assert float(gflops) == pytest.approx(float(rate) * flop((784, 50, 10)) / 1e9, abs=0.051)
+        assert float(seconds) > 0
