@@ -20,18 +20,36 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Times cnn_mnist and its peers, interleaved, and writes results.json, "
-                    "results.md and plots.",
+        "results.md and plots.",
         epilog="python -m benchmarks report RESULTS.json     writes table and plots again; "
-               "python -m benchmarks readme RESULTS.json [PAGE.md]     puts the table into a page")
-    parser.add_argument("names", nargs="*", metavar="NAME",
-                        help="works or groups of works: " + ", ".join(
-                            dict.fromkeys(work.group for work in WORKS)) + "; all by default")
+        "python -m benchmarks readme RESULTS.json [PAGE.md]     puts the table into a page",
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="works or groups of works: "
+        + ", ".join(dict.fromkeys(work.group for work in WORKS))
+        + "; all by default",
+    )
     parser.add_argument("--quick", action="store_true", help="small works, one round")
     parser.add_argument("--rounds", type=int, default=None, help="default: 5; 1 with --quick")
-    parser.add_argument("--threads", type=int, nargs="+", default=None, metavar="N",
-                        help="default: 1 and as many as there are processors")
-    parser.add_argument("--peers", nargs="+", choices=tuple(peers.MODULES), metavar="PEER",
-                        default=tuple(peers.MODULES), help=", ".join(peers.MODULES))
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        default=None,
+        metavar="N",
+        help="default: 1 and as many as there are processors",
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="+",
+        choices=tuple(peers.MODULES),
+        metavar="PEER",
+        default=tuple(peers.MODULES),
+        help=", ".join(peers.MODULES),
+    )
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="DIR")
     options = parser.parse_args(argv)
     options.rounds = options.rounds or (1 if options.quick else 5)
@@ -54,8 +72,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     begin, load = time.time(), Load()
     found: dict[str, Any] = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "quick": options.quick, "rounds": options.rounds, "threads": options.threads,
-        "machine": facts(), "works": []}
+        "quick": options.quick,
+        "rounds": options.rounds,
+        "threads": options.threads,
+        "machine": facts(),
+        "works": [],
+    }
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         found["data"] = data.store(folder)
@@ -64,14 +86,18 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             for number, work in enumerate(options.works, 1):
                 say(f"[{number}/{len(options.works)}] {work.name}")
                 busy = Load()
-                result = runner.run(work.quick() if options.quick else work,
-                                    options.threads, options.rounds)
+                result = runner.run(
+                    work.quick() if options.quick else work, options.threads, options.rounds
+                )
                 found["works"].append(result | {"load": busy.since()})
                 for line in report.progress(result):
                     say("    " + line)
             found |= {"versions": runner.versions, "failures": runner.failures}
-    found |= {"seconds": time.time() - begin, "load": load.since(), "notes": [probes.missing]
-              if probes.missing else []}
+    found |= {
+        "seconds": time.time() - begin,
+        "load": load.since(),
+        "notes": [probes.missing] if probes.missing else [],
+    }
     return found
 
 
@@ -97,8 +123,9 @@ def main(argv: list[str]) -> int:
         write(json.loads(path.read_text()), path.parent)
         return 0
     if argv[:1] == ["readme"]:
-        report.insert(json.loads(Path(argv[1]).read_text()),
-                      Path(argv[2] if len(argv) > 2 else "README.md"))
+        report.insert(
+            json.loads(Path(argv[1]).read_text()), Path(argv[2] if len(argv) > 2 else "README.md")
+        )
         return 0
     options = arguments(argv)
     found = measure(options)

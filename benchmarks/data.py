@@ -23,10 +23,10 @@ class Case:
     """A work with its arrays."""
 
     work: Work
-    x: Floats                                  # (rows, features), 64-byte aligned
-    y: Integers                                # (rows,)
-    weights: list[tuple[Floats, Floats]]       # a layer: (out, in), (out,)
-    orders: Integers | None                    # (epochs, rows) where the work is shuffled
+    x: Floats  # (rows, features), 64-byte aligned
+    y: Integers  # (rows,)
+    weights: list[tuple[Floats, Floats]]  # a layer: (out, in), (out,)
+    orders: Integers | None  # (epochs, rows) where the work is shuffled
 
     @property
     def density(self) -> float:
@@ -42,7 +42,7 @@ def digits() -> tuple[Floats, Integers, str]:
         (x, y), *_ = datasets.mnist(download=False)
         return x, y, f"MNIST, its {len(x):,} training digits"
     except FileNotFoundError:
-        if os.environ.get("CNN_MNIST_DATA"):      # a folder was named, and it is wrong
+        if os.environ.get("CNN_MNIST_DATA"):  # a folder was named, and it is wrong
             raise
     (x, y), *_ = datasets.digits_sample()
     rows = np.arange(ROWS) % len(x)
@@ -61,13 +61,13 @@ def aligned(x: Floats) -> Floats:
     """A copy of x at a multiple of 64 bytes, which JAX takes without another copy."""
     buffer = np.empty(x.nbytes + 64, np.uint8)
     start = -buffer.ctypes.data % 64
-    copy = buffer[start:start + x.nbytes].view(np.float32).reshape(x.shape)
+    copy = buffer[start : start + x.nbytes].view(np.float32).reshape(x.shape)
     copy[...] = x
     return copy
 
 
 def as_they_are(x: Floats, work: Work) -> Floats:
-    return np.tile(x, (1, -(-work.sizes[0] // x.shape[1])))[:, :work.sizes[0]]
+    return np.tile(x, (1, -(-work.sizes[0] // x.shape[1])))[:, : work.sizes[0]]
 
 
 def zero_free(x: Floats, work: Work) -> Floats:
@@ -76,7 +76,8 @@ def zero_free(x: Floats, work: Work) -> Floats:
 
 def standardised(x: Floats, work: Work) -> Floats:
     return (x - x.mean(dtype=np.float64).astype(np.float32)) / x.std(dtype=np.float64).astype(
-        np.float32)
+        np.float32
+    )
 
 
 def masked(x: Floats, work: Work) -> Floats:
@@ -90,17 +91,24 @@ def logits(x: Floats, work: Work) -> Floats:
 
 
 INPUTS: dict[str, Callable[[Floats, Work], Floats]] = {
-    "mnist": as_they_are, "zero-free": zero_free, "standardised": standardised,
-    "masked": masked, "logits": logits,
+    "mnist": as_they_are,
+    "zero-free": zero_free,
+    "standardised": standardised,
+    "masked": masked,
+    "logits": logits,
 }
 
 
 def initial_weights(sizes: tuple[int, ...]) -> list[tuple[Floats, Floats]]:
     """Uniform within 1 / sqrt(inputs), as nn.Linear draws them."""
     generator = np.random.default_rng(SEED)
-    return [((generator.random((outputs, inputs), np.float32) * 2 - 1) / np.float32(inputs**0.5),
-             (generator.random(outputs, np.float32) * 2 - 1) / np.float32(inputs**0.5))
-            for inputs, outputs in pairwise(sizes)]
+    return [
+        (
+            (generator.random((outputs, inputs), np.float32) * 2 - 1) / np.float32(inputs**0.5),
+            (generator.random(outputs, np.float32) * 2 - 1) / np.float32(inputs**0.5),
+        )
+        for inputs, outputs in pairwise(sizes)
+    ]
 
 
 def shuffled_orders(rows: int, epochs: int) -> Integers:
@@ -115,7 +123,7 @@ def shuffled_orders(rows: int, epochs: int) -> Integers:
 
 def load(folder: Path, work: Work) -> Case:
     """The arrays of `work`, from the digits in `folder`."""
-    x = np.load(folder / "x.npy", mmap_mode="r")[:work.rows]
-    y = np.load(folder / "y.npy")[:work.rows]
+    x = np.load(folder / "x.npy", mmap_mode="r")[: work.rows]
+    y = np.load(folder / "y.npy")[: work.rows]
     orders = shuffled_orders(len(x), work.epochs) if work.shuffle else None
     return Case(work, aligned(INPUTS[work.input](x, work)), y, initial_weights(work.sizes), orders)

@@ -35,13 +35,13 @@ def lesson_loop(library: ModuleType, nn: ModuleType, F: ModuleType, case: Case):
     shown = []
     for epoch in range(case.work.epochs):
         for i in range(0, len(x_train), bs):
-            ypred = model(x_train[i:i+bs])
-            ytrue = y_train[i:i+bs]
+            ypred = model(x_train[i : i + bs])
+            ytrue = y_train[i : i + bs]
             loss = F.cross_entropy(ypred, ytrue)
             loss.backward()
             with library.no_grad():
                 for l in model.layers:
-                    if hasattr(l, 'weight'):
+                    if hasattr(l, "weight"):
                         l.weight -= lr * l.weight.grad
                         l.bias -= lr * l.bias.grad
                         l.weight.grad.zero_()

@@ -76,10 +76,14 @@ def facts() -> dict[str, Any]:
     from cnn_mnist import _core
 
     return {
-        **_cpu(), "processors": processors(), "caches": _caches(),
+        **_cpu(),
+        "processors": processors(),
+        "caches": _caches(),
         "memory_bytes": _memory_line("/proc/meminfo", "MemTotal"),
-        "system": platform.platform(), "python": platform.python_version(),
-        "extension": _core._build(), "path": _core._isa(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "extension": _core._build(),
+        "path": _core._isa(),
     }
 
 
@@ -98,8 +102,11 @@ class Load:
         passed = [now - then for now, then in zip(self._ticks(), self._begin)]
         if not sum(passed):
             return {}
-        return {"steal": passed[7] / sum(passed), "idle": passed[3] / sum(passed),
-                "load_average": os.getloadavg()[0]}
+        return {
+            "steal": passed[7] / sum(passed),
+            "idle": passed[3] / sum(passed),
+            "load_average": os.getloadavg()[0],
+        }
 
 
 class Probes:
@@ -110,8 +117,18 @@ class Probes:
         self.program = folder / "probes"
         self.missing = "" if compiler else "no C compiler: the machine's limits were not measured"
         if compiler:
-            subprocess.run([compiler, "-O3", "-march=native", "-o", str(self.program), str(PROBES),
-                            "-pthread"], check=True)
+            subprocess.run(
+                [
+                    compiler,
+                    "-O3",
+                    "-march=native",
+                    "-o",
+                    str(self.program),
+                    str(PROBES),
+                    "-pthread",
+                ],
+                check=True,
+            )
 
     def measure(self, threads: int) -> dict[str, float]:
         if self.missing:

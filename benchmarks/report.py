@@ -48,12 +48,22 @@ def bars_table(found: dict[str, Any]) -> str:
     for row in results.rows(found):
         if row.work.group not in TABLED or not row.ours or not row.rival:
             continue
-        lines.append([row.work.title, str(row.threads), duration(row.ours.best),
-                      f"{duration(row.rival.best)} ({row.rival.peer})",
-                      f"**{ratio(row.ratio())}**", ratio(row.ratio("median")), ratio(row.bar),
-                      row.verdict + _peak(row)])
-    return table(["work", "threads", "cnn_mnist", "best peer", "ratio", "of medians", "bar",
-                  "verdict"], lines)
+        lines.append(
+            [
+                row.work.title,
+                str(row.threads),
+                duration(row.ours.best),
+                f"{duration(row.rival.best)} ({row.rival.peer})",
+                f"**{ratio(row.ratio())}**",
+                ratio(row.ratio("median")),
+                ratio(row.bar),
+                row.verdict + _peak(row),
+            ]
+        )
+    return table(
+        ["work", "threads", "cnn_mnist", "best peer", "ratio", "of medians", "bar", "verdict"],
+        lines,
+    )
 
 
 def _peak(row: Row) -> str:
@@ -62,9 +72,17 @@ def _peak(row: Row) -> str:
 
 
 def growth_table(found: dict[str, Any]) -> str:
-    lines = [[growth.work.title, duration(growth.seconds), f"{growth.times:.1f}",
-              f"{growth.memory / 2**20:.0f} MB", f"{growth.bound / 2**20:.0f} MB", growth.verdict]
-             for growth in results.growths(found)]
+    lines = [
+        [
+            growth.work.title,
+            duration(growth.seconds),
+            f"{growth.times:.1f}",
+            f"{growth.memory / 2**20:.0f} MB",
+            f"{growth.bound / 2**20:.0f} MB",
+            growth.verdict,
+        ]
+        for growth in results.growths(found)
+    ]
     return table(["`fit`", "time", "times the base", "extra memory", "bound", "verdict"], lines)
 
 
@@ -83,8 +101,11 @@ def peers_table(found: dict[str, Any]) -> str:
 
 def losses_table(found: dict[str, Any]) -> str:
     """The loss of the last epoch, everyone's: speed hides no other computation."""
-    rows = [row for row in results.rows(found)
-            if row.work.kind in ("fit", "loop") and row.work.group in TABLED]
+    rows = [
+        row
+        for row in results.rows(found)
+        if row.work.kind in ("fit", "loop") and row.work.group in TABLED
+    ]
     names = list(dict.fromkeys(timing.peer for row in rows for timing in row.timings))
     lines = []
     for row in rows:
@@ -108,10 +129,16 @@ def machine_lines(found: dict[str, Any]) -> str:
         + ", ".join(f"{level} {size}" for level, size in machine["caches"].items())
         + f"; path {machine['path']}, built by {machine['extension']['compiler']}",
         "input: " + found["data"],
-        *(f"{count} thread(s): FMA peak {best.get('fma_gflops', 0):.0f} GFLOP/s, copy "
-          f"{best.get('copy_gbytes', 0):.0f} GB/s"
-          + (f", nearest core distance {best['distance_ns']:.0f} ns" if "distance_ns" in best
-             else "") for count, best in sorted(limits.items())),
+        *(
+            f"{count} thread(s): FMA peak {best.get('fma_gflops', 0):.0f} GFLOP/s, copy "
+            f"{best.get('copy_gbytes', 0):.0f} GB/s"
+            + (
+                f", nearest core distance {best['distance_ns']:.0f} ns"
+                if "distance_ns" in best
+                else ""
+            )
+            for count, best in sorted(limits.items())
+        ),
         ", ".join(f"{name} {version}" for name, version in found["versions"].items())
         + f", Python {machine['python']}",
         f"{found['created']}, {found['rounds']} rounds, {found['seconds']:.0f} s"
@@ -127,8 +154,12 @@ def page(found: dict[str, Any]) -> str:
     parts = ["# Benchmark\n", machine_lines(found), "## Against the bars\n", bars_table(found)]
     if results.growths(found):
         parts += ["## Growth\n", growth_table(found)]
-    parts += ["## Everyone's best time\n", peers_table(found),
-              "## The same computation\n", losses_table(found)]
+    parts += [
+        "## Everyone's best time\n",
+        peers_table(found),
+        "## The same computation\n",
+        losses_table(found),
+    ]
     return "\n".join(parts)
 
 

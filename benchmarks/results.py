@@ -10,14 +10,15 @@ import numpy as np
 from .works import GROWTH_LIMIT, Work
 
 # How far a peer's values may lie from ours. A run of float32 training parts from another
-# one where a ReLU's input is within rounding of zero, so epoch losses agree to 1 %; one
-# class in a hundred of a row's neighbours may tie; a function's values agree to rounding.
+# one where a ReLU's input is within rounding of zero, so epoch losses agree to 1 %; two
+# classes of a row may all but tie, so that a row in a thousand may get the other one; a
+# function's values agree to rounding.
 LOSS_TOLERANCE = 0.01
-OWN_ORDER_TOLERANCE = 0.10      # scikit-learn shuffles by itself
-CLASS_TOLERANCE = 0.001         # share of rows
+OWN_ORDER_TOLERANCE = 0.10  # scikit-learn shuffles by itself
+CLASS_TOLERANCE = 0.001  # share of rows
 VALUE_TOLERANCE = 1e-5
-MEMORY_BOUND = 256 << 20        # of tables made from the input, or the input's own size
-MEMORY_SLACK = 24 << 20         # libraries, stacks, the parameters' copies
+MEMORY_BOUND = 256 << 20  # of tables made from the input, or the input's own size
+MEMORY_SLACK = 24 << 20  # libraries, stacks, the parameters' copies
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,18 @@ class Timing:
     peer: str
     best: float
     median: float
-    cpu: float                  # processor seconds a wall second: how many cores were busy
+    cpu: float  # processor seconds a wall second: how many cores were busy
     values: list[float]
 
     @classmethod
     def of(cls, run: dict[str, Any]) -> "Timing":
-        return cls(run["peer"], min(run["seconds"]), statistics.median(run["seconds"]),
-                   sum(run["cpu"]) / sum(run["seconds"]), run["values"])
+        return cls(
+            run["peer"],
+            min(run["seconds"]),
+            statistics.median(run["seconds"]),
+            sum(run["cpu"]) / sum(run["seconds"]),
+            run["values"],
+        )
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Row:
     threads: int
     timings: list[Timing]
     density: float
-    limits: dict[str, float]    # the best of the machine's limits in these minutes
+    limits: dict[str, float]  # the best of the machine's limits in these minutes
 
     def timing(self, peer: str) -> Timing | None:
         return next((timing for timing in self.timings if timing.peer == peer), None)
@@ -122,8 +128,10 @@ class Row:
         """Peers that computed something else, in words."""
         for timing in self.timings if self.ours else []:
             if self.difference(timing) > self.tolerance(timing):
-                yield (f"{self.work.name}: {timing.peer} differs from ours by "
-                       f"{self.difference(timing):.2g} (allowed: {self.tolerance(timing):g})")
+                yield (
+                    f"{self.work.name}: {timing.peer} differs from ours by "
+                    f"{self.difference(timing):.2g} (allowed: {self.tolerance(timing):g})"
+                )
 
 
 @dataclass(frozen=True)
@@ -132,8 +140,8 @@ class Growth:
 
     work: Work
     seconds: float
-    times: float                # its time over the base's
-    memory: int                 # bytes beyond what was there before
+    times: float  # its time over the base's
+    memory: int  # bytes beyond what was there before
     bound: int
 
     @property
@@ -143,8 +151,10 @@ class Growth:
 
 
 def _work(result: dict[str, Any]) -> Work:
-    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
-                              for key, value in result["work"].items()}
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in result["work"].items()
+    }
     return Work(**fields)
 
 
@@ -156,28 +166,51 @@ def rows(results: dict[str, Any]) -> list[Row]:
         if work.group == "growth":
             continue
         for count, samples in result["limits"].items():
-            runs = [run for run in result["runs"]
-                    if run["threads"] == int(count) and run["seconds"]]
+            runs = [
+                run for run in result["runs"] if run["threads"] == int(count) and run["seconds"]
+            ]
             if runs:
-                found.append(Row(work, int(count), [Timing.of(run) for run in runs],
-                                 runs[0]["density"], _best_limits(samples)))
+                found.append(
+                    Row(
+                        work,
+                        int(count),
+                        [Timing.of(run) for run in runs],
+                        runs[0]["density"],
+                        _best_limits(samples),
+                    )
+                )
     return found
 
 
 def _best_limits(samples: list[dict[str, float]]) -> dict[str, float]:
-    best = {key: max(sample[key] for sample in samples if sample)
-            for key in ("fma_gflops", "copy_gbytes") if any(samples)}
+    best = {
+        key: max(sample[key] for sample in samples if sample)
+        for key in ("fma_gflops", "copy_gbytes")
+        if any(samples)
+    }
     distances = [sample["distance_ns"] for sample in samples if sample.get("distance_ns")]
     return {**best, **({"distance_ns": min(distances)} if distances else {})}
 
 
 def growths(results: dict[str, Any]) -> list[Growth]:
     """The works of the group growth, against the first of them."""
-    measured = [(result, run) for result in results["works"] if result["work"]["group"] == "growth"
-                for run in result["runs"] if run["seconds"]]
+    measured = [
+        (result, run)
+        for result in results["works"]
+        if result["work"]["group"] == "growth"
+        for run in result["runs"]
+        if run["seconds"]
+    ]
     if not measured:
         return []
     base = min(measured[0][1]["seconds"])
-    return [Growth(_work(result), min(run["seconds"]), min(run["seconds"]) / base, run["memory"],
-                   min(run["input_bytes"], MEMORY_BOUND) + MEMORY_SLACK)
-            for result, run in measured]
+    return [
+        Growth(
+            _work(result),
+            min(run["seconds"]),
+            min(run["seconds"]) / base,
+            run["memory"],
+            min(run["input_bytes"], MEMORY_BOUND) + MEMORY_SLACK,
+        )
+        for result, run in measured
+    ]

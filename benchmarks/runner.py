@@ -32,8 +32,12 @@ class Worker:
     def __init__(self, peer: str, threads: int, folder: Path) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"{__package__}.worker", peer, str(threads), str(folder)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-            env=environment(threads))
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment(threads),
+        )
         try:
             self.versions: dict[str, str] = self._answer()["versions"]
         except PeerFailed:
@@ -69,8 +73,9 @@ class Worker:
 class Runner:
     """Workers that live as long as the run, and what they could not do."""
 
-    def __init__(self, folder: Path, names: tuple[str, ...], probes: Probes,
-                 say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, names: tuple[str, ...], probes: Probes, say: Callable[[str], None]
+    ) -> None:
         self.folder, self.names, self.probes, self.say = folder, names, probes, say
         self.workers: dict[tuple[str, int], Worker] = {}
         self.failures: dict[str, str] = {}
@@ -110,14 +115,17 @@ class Runner:
                     self._time(run, runs)
             for count in counts:
                 limits[count].append(self.probes.measure(count))
-        return {"work": asdict(work), "runs": runs,
-                "limits": {str(count): values for count, values in limits.items()}}
+        return {
+            "work": asdict(work),
+            "runs": runs,
+            "limits": {str(count): values for count, values in limits.items()},
+        }
 
     def _prepare(self, work: Work, counts: list[int]) -> list[dict[str, Any]]:
         runs = []
         for count in counts:
             for peer in self._candidates(work):
-                if work.group == "growth":          # memory is measured in a fresh process
+                if work.group == "growth":  # memory is measured in a fresh process
                     self._close(peer, count)
                 try:
                     answer = self._worker(peer, count).ask(as_message(work))
@@ -143,7 +151,9 @@ class Runner:
 
     @staticmethod
     def _hopeless(run: dict[str, Any], runs: list[dict[str, Any]]) -> bool:
-        rivals = [min(other["seconds"]) for other in runs
-                  if other["threads"] == run["threads"] and other["peer"] != "ours"
-                  and other["seconds"]]
+        rivals = [
+            min(other["seconds"])
+            for other in runs
+            if other["threads"] == run["threads"] and other["peer"] != "ours" and other["seconds"]
+        ]
         return run["peer"] != "ours" and min(run["seconds"]) > HOPELESS * min(rivals)

@@ -22,14 +22,19 @@ from . import data, peers
 from .machine import peak_memory, reset_peak_memory, resident_memory
 from .works import Work
 
-SAMPLE_SECONDS = 0.02       # a shorter call is repeated until this much time has passed
-FREED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")   # settings that slow NumPy's OpenBLAS down
+SAMPLE_SECONDS = 0.02  # a shorter call is repeated until this much time has passed
+FREED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # settings that slow NumPy's OpenBLAS down
 
 
 def environment(threads: int) -> dict[str, str]:
     """The environment in which every peer uses this many threads."""
-    counts = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC",
-              "CNN_MNIST_NUM_THREADS")      # NPROC: XLA's pools
+    counts = (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NPROC",
+        "CNN_MNIST_NUM_THREADS",
+    )  # NPROC: XLA's pools
     kept = {name: value for name, value in os.environ.items() if name not in FREED}
     return {**kept, **dict.fromkeys(counts, str(threads)), "JAX_PLATFORMS": "cpu"}
 
@@ -48,8 +53,10 @@ def timed(call: Callable[[], Any], count: int) -> dict[str, float]:
     wall, processor = time.perf_counter(), time.process_time()
     for _ in range(count):
         call()
-    return {"seconds": (time.perf_counter() - wall) / count,
-            "cpu": (time.process_time() - processor) / count}
+    return {
+        "seconds": (time.perf_counter() - wall) / count,
+        "cpu": (time.process_time() - processor) / count,
+    }
 
 
 class Session:
@@ -57,7 +64,7 @@ class Session:
 
     peer: ModuleType
     call: Callable[[], Any]
-    count: int                  # of calls in one sample
+    count: int  # of calls in one sample
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -76,8 +83,12 @@ class Session:
         seconds = time.perf_counter() - begin
         memory = peak_memory() - before
         self.count = repetitions(self.call, seconds)
-        return {"values": values.tolist(), "density": case.density, "memory": memory,
-                "input_bytes": case.x.nbytes}
+        return {
+            "values": values.tolist(),
+            "density": case.density,
+            "memory": memory,
+            "input_bytes": case.x.nbytes,
+        }
 
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         if "prepare" in message:

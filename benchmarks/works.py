@@ -9,29 +9,29 @@ from dataclasses import dataclass, replace
 
 from cnn_mnist.bench import forward_flop, step_flop
 
-Bar = tuple[float, float]                # (one thread, more threads)
+Bar = tuple[float, float]  # (one thread, more threads)
 
 
 @dataclass(frozen=True)
 class Work:
     name: str
     title: str
-    kind: str = "fit"                    # the peer's function: fit, loop, predict or functional
+    kind: str = "fit"  # the peer's function: fit, loop, predict or functional
     sizes: tuple[int, ...] = (784, 50, 10)
     rows: int = 50_000
     batch: int = 512
     epochs: int = 10
     lr: float = 0.5
     shuffle: bool = False
-    input: str = "mnist"                 # a key of data.INPUTS
-    density: float = 1.0                 # input "masked": the share of pixels that stays
-    operation: str = ""                  # functional
-    group: str = "training"              # section of the report; sweeps are plots only
-    threads: tuple[int, ...] = ()        # empty: all that were asked for
-    peers: tuple[str, ...] = ()          # empty: all that can do it
-    bar: Bar | None = None               # at most this share of the best peer's time
+    input: str = "mnist"  # a key of data.INPUTS
+    density: float = 1.0  # input "masked": the share of pixels that stays
+    operation: str = ""  # functional
+    group: str = "training"  # section of the report; sweeps are plots only
+    threads: tuple[int, ...] = ()  # empty: all that were asked for
+    peers: tuple[str, ...] = ()  # empty: all that can do it
+    bar: Bar | None = None  # at most this share of the best peer's time
     stretch: Bar | None = None
-    peak_bar: float | None = None        # at least this share of the measured FMA peak
+    peak_bar: float | None = None  # at least this share of the measured FMA peak
     peak_stretch: float | None = None
 
     def flop(self, density: float = 1.0) -> float:
@@ -57,6 +57,7 @@ def both(value: float) -> Bar:
     return (value, value)
 
 
+# fmt: off
 TRAINING = (
     Work("fit-512", "`fit`, 10 epochs, batch 512", bar=both(0.22), stretch=both(0.16)),
     Work("fit-3", "`fit`, 3 epochs, batch 512 (the lesson)", epochs=3,
@@ -128,6 +129,8 @@ CURVES = (
       for n in (2, 5, 10, 20, 30, 40, 50, 70, 100)),
 )
 
+# fmt: on
+
 WORKS = (*TRAINING, *LOOPS, *PREDICTIONS, *FUNCTIONALS, *GROWTH, *CURVES)
 
 
@@ -142,6 +145,7 @@ def select(names: list[str]) -> list[Work]:
     known = {work.name for work in WORKS} | {work.group for work in WORKS}
     for name in names:
         if name not in known:
-            raise ValueError(f"no work or group is called {name!r}; there are: "
-                             + ", ".join(sorted(known)))
+            raise ValueError(
+                f"no work or group is called {name!r}; there are: " + ", ".join(sorted(known))
+            )
     return [work for work in WORKS if not names or {work.name, work.group} & set(names)]

@@ -21,21 +21,46 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def run_of(peer, seconds, values, threads=1):
-    return {"peer": peer, "threads": threads, "seconds": seconds, "cpu": seconds,
-            "values": values, "density": 0.19, "memory": 0, "input_bytes": 1000}
+    return {
+        "peer": peer,
+        "threads": threads,
+        "seconds": seconds,
+        "cpu": seconds,
+        "values": values,
+        "density": 0.19,
+        "memory": 0,
+        "input_bytes": 1000,
+    }
 
 
 def found_of(*measured):
     """A stored run: pairs of a work and its runs, one thread, a peak of 100 GFLOP/s."""
     limit = {"fma_gflops": 100.0, "copy_gbytes": 10.0, "distance_ns": 30.0}
     return {
-        "created": "2026-01-01T00:00:00+00:00", "quick": False, "rounds": 2, "threads": [1],
-        "machine": {"cpu": "a CPU", "virtual": False, "processors": 2, "caches": {"L1d": "32K"},
-                    "path": "avx2", "extension": {"compiler": "gcc 12.2.0"}, "python": "3.11"},
-        "works": [{"work": asdict(work), "runs": runs, "limits": {"1": [limit]}}
-                  for work, runs in measured],
-        "data": "digits", "versions": {"torch": "2"}, "failures": {}, "notes": [],
-        "seconds": 1.0, "load": {"steal": 0.01, "idle": 0.5, "load_average": 1.0}}
+        "created": "2026-01-01T00:00:00+00:00",
+        "quick": False,
+        "rounds": 2,
+        "threads": [1],
+        "machine": {
+            "cpu": "a CPU",
+            "virtual": False,
+            "processors": 2,
+            "caches": {"L1d": "32K"},
+            "path": "avx2",
+            "extension": {"compiler": "gcc 12.2.0"},
+            "python": "3.11",
+        },
+        "works": [
+            {"work": asdict(work), "runs": runs, "limits": {"1": [limit]}}
+            for work, runs in measured
+        ],
+        "data": "digits",
+        "versions": {"torch": "2"},
+        "failures": {},
+        "notes": [],
+        "seconds": 1.0,
+        "load": {"steal": 0.01, "idle": 0.5, "load_average": 1.0},
+    }
 
 
 def stored(tmp_path, found):
@@ -57,10 +82,20 @@ def test_flop_of_the_lesson():
 
 
 def test_ratio_is_to_the_best_peer_and_its_median(tmp_path):
-    found = stored(tmp_path, found_of((FIT, [
-        run_of("ours", [2.0, 4.0, 3.0], [1.0]), run_of("NumPy", [12.0, 10.0, 11.0], [1.0]),
-        run_of("JAX", [20.0, 9.0, 30.0], [1.0])])))
-    row, = results.rows(found)
+    found = stored(
+        tmp_path,
+        found_of(
+            (
+                FIT,
+                [
+                    run_of("ours", [2.0, 4.0, 3.0], [1.0]),
+                    run_of("NumPy", [12.0, 10.0, 11.0], [1.0]),
+                    run_of("JAX", [20.0, 9.0, 30.0], [1.0]),
+                ],
+            )
+        ),
+    )
+    (row,) = results.rows(found)
     assert row.rival.peer == "JAX"
     assert row.ratio() == pytest.approx(2 / 9)
     assert row.ratio("median") == pytest.approx(3 / 20)
@@ -68,28 +103,41 @@ def test_ratio_is_to_the_best_peer_and_its_median(tmp_path):
 
 @pytest.mark.parametrize(("ours", "verdict"), [(1.5, "stretch"), (2.0, "met"), (2.3, "missed")])
 def test_verdict_on_a_ratio(ours, verdict):
-    row, = results.rows(found_of((FIT, [run_of("ours", [ours], [1.0]),
-                                        run_of("NumPy", [10.0], [1.0])])))
+    (row,) = results.rows(
+        found_of((FIT, [run_of("ours", [ours], [1.0]), run_of("NumPy", [10.0], [1.0])]))
+    )
     assert row.verdict == verdict
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.7, "missed"), (0.85, "met"), (0.92, "stretch")])
 def test_verdict_on_a_share_of_the_peak(share, verdict):
     seconds = ZERO_FREE.flop() / (share * 100e9)
-    row, = results.rows(found_of((ZERO_FREE, [run_of("ours", [seconds], [1.0]),
-                                              run_of("NumPy", [10 * seconds], [1.0])])))
+    (row,) = results.rows(
+        found_of(
+            (ZERO_FREE, [run_of("ours", [seconds], [1.0]), run_of("NumPy", [10 * seconds], [1.0])])
+        )
+    )
     assert row.peak_share == pytest.approx(share)
     assert row.verdict == verdict
 
 
 @pytest.mark.parametrize("values", [[0.995, 0.5], [1.0, 0.52], [1.0, float("nan")], [1.0]])
 def test_another_computation_is_found(values):
-    row, = results.rows(found_of((FIT, [run_of("ours", [1.0], [1.0, 0.5]),
-                                        run_of("NumPy", [1.0], [1.0, 0.501]),
-                                        run_of("JAX", [1.0], values)])))
+    (row,) = results.rows(
+        found_of(
+            (
+                FIT,
+                [
+                    run_of("ours", [1.0], [1.0, 0.5]),
+                    run_of("NumPy", [1.0], [1.0, 0.501]),
+                    run_of("JAX", [1.0], values),
+                ],
+            )
+        )
+    )
     said = list(row.disagreements())
     if values == [0.995, 0.5]:
-        assert said == []               # within 1 %
+        assert said == []  # within 1 %
     else:
         assert len(said) == 1
         assert "JAX" in said[0]
@@ -100,31 +148,37 @@ def test_growth_in_time_and_memory():
     slow = run_of("ours", [11.0], [1.0])
     hungry = run_of("ours", [9.0], [1.0]) | {"memory": 100 << 20}
     fine = run_of("ours", [10.0], [1.0]) | {"memory": 1 << 20}
-    found = found_of((base, [run_of("ours", [1.0], [1.0])]),
-                     *zip(rest, [[slow], [hungry], [fine]]))
+    found = found_of((base, [run_of("ours", [1.0], [1.0])]), *zip(rest, [[slow], [hungry], [fine]]))
     assert [growth.verdict for growth in results.growths(found)] == [
-        "met", "missed", "missed", "met"]
+        "met",
+        "missed",
+        "missed",
+        "met",
+    ]
     assert results.rows(found) == []
 
 
 def test_epoch_means_weigh_the_short_batch():
-    case = data.Case(Work("", "", batch=4), np.zeros((6, 1), np.float32), np.zeros(6, np.int64),
-                     [], None)
+    case = data.Case(
+        Work("", "", batch=4), np.zeros((6, 1), np.float32), np.zeros(6, np.int64), [], None
+    )
     np.testing.assert_allclose(peers.epoch_means([1.0, 4.0, 2.0, 2.0], case), [2.0, 2.0])
     assert [len(range(*rows.indices(6))) for rows in peers.batches(case, 0)] == [4, 2]
 
 
 def test_shuffled_orders_are_the_data_loaders():
     generator = torch.Generator().manual_seed(data.SEED)
-    loader = torch.utils.data.DataLoader(range(20), batch_size=20, shuffle=True,
-                                         generator=generator)
+    loader = torch.utils.data.DataLoader(
+        range(20), batch_size=20, shuffle=True, generator=generator
+    )
     expected = [[row for batch in loader for row in batch.tolist()] for _ in range(3)]
     assert data.shuffled_orders(20, 3).tolist() == expected
 
 
 def test_table_goes_between_the_markers_of_a_page(tmp_path):
-    found = stored(tmp_path, found_of((FIT, [run_of("ours", [2.0], [1.0]),
-                                             run_of("NumPy", [0.01], [1.0])])))
+    found = stored(
+        tmp_path, found_of((FIT, [run_of("ours", [2.0], [1.0]), run_of("NumPy", [0.01], [1.0])]))
+    )
     page = tmp_path / "page.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     report.insert(found, page)
@@ -139,9 +193,17 @@ def test_table_goes_between_the_markers_of_a_page(tmp_path):
         report.insert(found, page)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (12.34, "12.3 s"), (1.0, "1.00 s"), (0.99999, "1.00 s"), (0.1234, "123 ms"), (1e-5, "10.0 µs"),
-    (2.345e-7, "0.23 µs")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (12.34, "12.3 s"),
+        (1.0, "1.00 s"),
+        (0.99999, "1.00 s"),
+        (0.1234, "123 ms"),
+        (1e-5, "10.0 µs"),
+        (2.345e-7, "0.23 µs"),
+    ],
+)
 def test_duration(seconds, text):
     assert report.duration(seconds) == text
 
@@ -166,7 +228,13 @@ def test_plots_of_a_run(tmp_path):
     found = found_of((FIT, runs), *((work, runs) for work in curve))
     written = plots.draw(found, tmp_path)
     assert sorted(path.name for path in written) == [
-        "peers.png", "peers.svg", "roofline.png", "roofline.svg", "scaling.png", "scaling.svg"]
+        "peers.png",
+        "peers.svg",
+        "roofline.png",
+        "roofline.svg",
+        "scaling.png",
+        "scaling.svg",
+    ]
     assert all(path.stat().st_size > 5000 for path in written)
 
 
@@ -174,29 +242,53 @@ def benchmark(*arguments, shadow=None):
     """Runs the benchmark; what lies in `shadow` is imported before what is installed."""
     package = Path(cnn_mnist.__file__).parents[1]
     path = os.pathsep.join(str(folder) for folder in (shadow, package) if folder)
-    return subprocess.run([sys.executable, "-m", "benchmarks", *map(str, arguments)],
-                          capture_output=True, text=True, cwd=ROOT, check=False,
-                          env=os.environ | {"PYTHONPATH": path})
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )
 
 
 def test_small_run(tmp_path):
     """Ours against NumPy and SciPy, every kind of work but the lesson's loop, whose only peer is
     torch: the same values, and all the files."""
-    done = benchmark("fit-3", "shuffled", "predict", "softmax-64", "cross_entropy_gradient-64",
-                     "growth-base", "--quick", "--threads", 1, "--peers", "ours", "NumPy", "SciPy",
-                     "--output", tmp_path)
+    done = benchmark(
+        "fit-3",
+        "shuffled",
+        "predict",
+        "softmax-64",
+        "cross_entropy_gradient-64",
+        "growth-base",
+        "--quick",
+        "--threads",
+        1,
+        "--peers",
+        "ours",
+        "NumPy",
+        "SciPy",
+        "--output",
+        tmp_path,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["failures"] == {}
     measured = results.rows(found)
     assert [row.work.name for row in measured] == [
-        "fit-3", "shuffled", "predict", "softmax-64", "cross_entropy_gradient-64"]
+        "fit-3",
+        "shuffled",
+        "predict",
+        "softmax-64",
+        "cross_entropy_gradient-64",
+    ]
     for row in measured:
         assert {timing.peer for timing in row.timings} >= {"ours"}
         assert len(row.timings) == 2
         assert row.ratio() > 0
         assert list(row.disagreements()) == []
-    growth, = results.growths(found)
+    (growth,) = results.growths(found)
     assert growth.times == 1.0
     assert "| `fit`, 3 epochs" in (tmp_path / "results.md").read_text()
     assert (tmp_path / "peers.svg").exists()
@@ -206,18 +298,30 @@ def test_absent_peer_is_noted_and_the_rest_goes_on(tmp_path):
     blocker = tmp_path / "scipy"
     blocker.mkdir()
     (blocker / "__init__.py").write_text("raise ImportError('not today')")
-    done = benchmark("softmax-1", "--quick", "--peers", "ours", "SciPy", "--output",
-                     tmp_path / "out", shadow=tmp_path)
+    done = benchmark(
+        "softmax-1",
+        "--quick",
+        "--peers",
+        "ours",
+        "SciPy",
+        "--output",
+        tmp_path / "out",
+        shadow=tmp_path,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert found["failures"] == {"SciPy": "ImportError: not today"}
     assert "SciPy took no part: ImportError: not today" in (tmp_path / "out/results.md").read_text()
 
 
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["nothing"], "no work or group is called 'nothing'"),
-    (["--rounds", "-1"], "--rounds and --threads must be at least 1"),
-    (["--peers", "Keras"], "invalid choice: 'Keras'")])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing"], "no work or group is called 'nothing'"),
+        (["--rounds", "-1"], "--rounds and --threads must be at least 1"),
+        (["--peers", "Keras"], "invalid choice: 'Keras'"),
+    ],
+)
 def test_usage_errors(arguments, said, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 CSRC = HERE.parents[1] / "csrc"
 COUNTS = HERE / "counts.json"
 ROOMS = ("kernels", "random", "runtime", "training")
-PATHS = ("scalar", "avx2")          # valgrind knows no AVX-512
+PATHS = ("scalar", "avx2")  # valgrind knows no AVX-512
 TASKS = ("fixed", "shuffled", "dense", "wide", "one row")
 TOLERANCE = 0.01
 STORE = "python -m benchmarks.instructions --store"
@@ -37,8 +37,9 @@ def environment() -> str:
     """What the counts depend on besides the sources: "gcc 12.2.0, glibc 2.36"."""
     first = subprocess.run([compiler(), "--version"], check=True, capture_output=True, text=True)
     name = "clang" if "clang" in first.stdout else "gcc"
-    version = subprocess.run([compiler(), "-dumpfullversion", "-dumpversion"], check=True,
-                             capture_output=True, text=True).stdout.strip()
+    version = subprocess.run(
+        [compiler(), "-dumpfullversion", "-dumpversion"], check=True, capture_output=True, text=True
+    ).stdout.strip()
     return f"{name} {version}, {' '.join(platform.libc_ver())}, {platform.machine()}"
 
 
@@ -51,8 +52,9 @@ def build(folder: Path) -> Path:
         sys.exit(f"the installed extension is no release build: {' '.join(flags)}")
     sources = [str(path) for room in ROOMS for path in sorted((CSRC / room).glob("*.c"))]
     program = folder / "step"
-    subprocess.run([compiler(), *flags, str(HERE / "step.c"), *sources, "-lm",
-                    "-o", str(program)], check=True)
+    subprocess.run(
+        [compiler(), *flags, str(HERE / "step.c"), *sources, "-lm", "-o", str(program)], check=True
+    )
     return program
 
 
@@ -61,9 +63,19 @@ def count(program: Path, path: str, task: str) -> int | None:
     if subprocess.run([program, path, task], capture_output=True, check=False).returncode == 2:
         return None
     done = subprocess.run(
-        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
-         "--toggle-collect=measured", str(program), path, task],
-        check=True, capture_output=True, text=True)
+        [
+            "valgrind",
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            "--toggle-collect=measured",
+            str(program),
+            path,
+            task,
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     found = re.search(r"Collected : (\d+)", done.stderr)
     if not found or int(found[1]) == 0:
         sys.exit(f"callgrind counted nothing:\n{done.stderr}")
@@ -91,8 +103,15 @@ def compare(counts: Counts, stored: Counts) -> bool:
         for task, number in tasks.items():
             before = stored.get(path, {}).get(task)
             change = number / before - 1 if before else None
-            verdict = ("NOT STORED" if change is None else "MORE" if change > TOLERANCE
-                       else "less: store it" if change < -TOLERANCE else "")
+            verdict = (
+                "NOT STORED"
+                if change is None
+                else "MORE"
+                if change > TOLERANCE
+                else "less: store it"
+                if change < -TOLERANCE
+                else ""
+            )
             beside = "" if change is None else f"  stored {before:>13,}  {change:+7.2%}"
             print(f"{path:8} {task:9} {number:>13,}{beside}  {verdict}")
             good = good and verdict != "MORE"
@@ -100,8 +119,10 @@ def compare(counts: Counts, stored: Counts) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.instructions",
-                                     description="Counts the instructions of fixed training steps.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.instructions",
+        description="Counts the instructions of fixed training steps.",
+    )
     parser.add_argument("--store", action="store_true", help="store the counts as the new gate")
     options = parser.parse_args()
     for program in ("valgrind", compiler()):
@@ -117,11 +138,15 @@ def main() -> int:
         print(f"stored for {here}")
         return 0
     if here not in everything:
-        print(f"NOTICE: no counts are stored for {here}, so nothing was gated; "
-              f"to store these: {STORE}")
+        print(
+            f"NOTICE: no counts are stored for {here}, so nothing was gated; "
+            f"to store these: {STORE}"
+        )
     elif not good:
-        print(f"more instructions than stored for {here} (tolerance {TOLERANCE:.0%}); "
-              f"where that is meant: {STORE}")
+        print(
+            f"more instructions than stored for {here} (tolerance {TOLERANCE:.0%}); "
+            f"where that is meant: {STORE}"
+        )
     return 0 if good else 1
 
 

@@ -10,7 +10,7 @@ from . import Call, epoch_means
 
 
 def start(threads: int) -> dict[str, str]:
-    return {"jax": jax.__version__}       # the worker's environment has set the threads
+    return {"jax": jax.__version__}  # the worker's environment has set the threads
 
 
 def parameters(case: Case):
@@ -59,9 +59,15 @@ def fit(case: Case) -> Call:
         layers, losses = parameters(case), []
         y = case.y.astype(np.int32)
         if case.orders is None:
-            arrays = [jnp.asarray(part) for part in (
-                case.x[:whole].reshape(steps, batch, -1), y[:whole].reshape(steps, batch),
-                case.x[whole:], y[whole:])]
+            arrays = [
+                jnp.asarray(part)
+                for part in (
+                    case.x[:whole].reshape(steps, batch, -1),
+                    y[:whole].reshape(steps, batch),
+                    case.x[whole:],
+                    y[whole:],
+                )
+            ]
         else:
             x, y = jnp.asarray(case.x), jnp.asarray(y)
         for epoch in range(work.epochs):
@@ -69,8 +75,9 @@ def fit(case: Case) -> Call:
                 layers, loss = fixed_epoch(layers, *arrays)
             else:
                 order = case.orders[epoch].astype(np.int32)
-                layers, loss = shuffled_epoch(layers, x, y, order[:whole].reshape(steps, batch),
-                                              order[whole:])
+                layers, loss = shuffled_epoch(
+                    layers, x, y, order[:whole].reshape(steps, batch), order[whole:]
+                )
             losses.append(loss)
         return epoch_means(np.concatenate([np.asarray(loss) for loss in losses]), case)
 

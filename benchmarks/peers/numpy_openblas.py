@@ -37,20 +37,20 @@ def fit(case: Case) -> Call:
                 if isinstance(rows, slice):
                     x = case.x[rows]
                 else:
-                    x = np.take(case.x, rows, axis=0, out=gathered[:len(rows)], mode="clip")
+                    x = np.take(case.x, rows, axis=0, out=gathered[: len(rows)], mode="clip")
                 n, target = len(x), case.y[rows]
                 outs = [buffer[:n] for buffer in buffers]
                 forward(x, weights, outs)
 
-                z = outs[-1]                                 # loss = logsumexp(z) - z[target]
+                z = outs[-1]  # loss = logsumexp(z) - z[target]
                 z -= z.max(axis=1, keepdims=True)
                 chosen = z[every[:n], target].sum()
                 np.exp(z, out=z)
                 total = z.sum(axis=1, keepdims=True)
                 losses.append((np.log(total).sum() - chosen) / n)
-                z /= total                                   # dz = (softmax - onehot) / n
+                z /= total  # dz = (softmax - onehot) / n
                 z[every[:n], target] -= 1
-                z *= work.lr / n                             # the step's length goes in here
+                z *= work.lr / n  # the step's length goes in here
 
                 delta = z
                 for i in range(len(weights) - 1, -1, -1):

@@ -14,7 +14,7 @@ from . import Call
 
 
 def start(threads: int) -> dict[str, str]:
-    return {"cnn_mnist": cnn_mnist.__version__}   # the worker's environment has set the threads
+    return {"cnn_mnist": cnn_mnist.__version__}  # the worker's environment has set the threads
 
 
 def model_of(case: Case) -> nn.Sequential:
@@ -38,8 +38,16 @@ def fit(case: Case) -> Call:
     def call():
         reset(model, case)
         generator = cnn_mnist.Generator().manual_seed(SEED) if work.shuffle else None
-        history = cnn_mnist.fit(model, case.x, case.y, epochs=work.epochs, batch_size=work.batch,
-                                lr=work.lr, shuffle=work.shuffle, generator=generator)
+        history = cnn_mnist.fit(
+            model,
+            case.x,
+            case.y,
+            epochs=work.epochs,
+            batch_size=work.batch,
+            lr=work.lr,
+            shuffle=work.shuffle,
+            generator=generator,
+        )
         return history.epoch_loss
 
     return call

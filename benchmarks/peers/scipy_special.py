@@ -26,7 +26,9 @@ def functional(case: Case) -> Call:
         dx /= len(x)
         return loss, dx
 
-    return {"softmax": lambda: special.softmax(x, axis=1),
-            "log_softmax": lambda: special.log_softmax(x, axis=1),
-            "cross_entropy": cross_entropy,
-            "cross_entropy_gradient": lambda: loss_and_gradient()[1]}[case.work.operation]
+    return {
+        "softmax": lambda: special.softmax(x, axis=1),
+        "log_softmax": lambda: special.log_softmax(x, axis=1),
+        "cross_entropy": cross_entropy,
+        "cross_entropy_gradient": lambda: loss_and_gradient()[1],
+    }[case.work.operation]

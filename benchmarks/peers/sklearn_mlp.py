@@ -23,9 +23,20 @@ def classifier(case: Case) -> MLPClassifier:
     """A classifier that holds the given weights, initialised by a fit on a few rows."""
     work = case.work
     model = MLPClassifier(
-        work.sizes[1:-1], solver="sgd", alpha=0, batch_size=1, learning_rate_init=work.lr,
-        momentum=0, nesterovs_momentum=False, shuffle=work.shuffle, max_iter=1, tol=0,
-        n_iter_no_change=10**9, warm_start=True, random_state=SEED)
+        work.sizes[1:-1],
+        solver="sgd",
+        alpha=0,
+        batch_size=1,
+        learning_rate_init=work.lr,
+        momentum=0,
+        nesterovs_momentum=False,
+        shuffle=work.shuffle,
+        max_iter=1,
+        tol=0,
+        n_iter_no_change=10**9,
+        warm_start=True,
+        random_state=SEED,
+    )
     classes = np.arange(work.sizes[-1])
     model.fit(np.zeros((len(classes), work.sizes[0]), np.float32), classes)
     model.set_params(max_iter=work.epochs, batch_size=min(work.batch, len(case.x)))

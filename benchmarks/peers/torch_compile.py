@@ -7,7 +7,7 @@ from ..data import Case
 from . import Call, batches, epoch_means
 from .torch_eager import forward, parameters, select, start
 
-__all__ = ["fit", "predict", "start"]    # the settings are the eager library's
+__all__ = ["fit", "predict", "start"]  # the settings are the eager library's
 
 
 def loss_of(learned: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -28,8 +28,11 @@ def fit(case: Case) -> Call:
     def call():
         x, y = torch.from_numpy(case.x), torch.from_numpy(case.y)
         learned = parameters(case)
-        losses = [step(learned, select(x, rows), select(y, rows))
-                  for epoch in range(case.work.epochs) for rows in batches(case, epoch)]
+        losses = [
+            step(learned, select(x, rows), select(y, rows))
+            for epoch in range(case.work.epochs)
+            for rows in batches(case, epoch)
+        ]
         return epoch_means(torch.stack(losses).numpy(), case)
 
     return call

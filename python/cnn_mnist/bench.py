@@ -30,10 +30,10 @@ class Task:
     batch: int = 512
     epochs: int = 3
     lr: float = 0.1
-    rows: int | None = None     # None: all
+    rows: int | None = None  # None: all
     shuffle: bool = False
-    dense: bool = False         # no zeros in the input
-    trains: bool = True         # else it predicts
+    dense: bool = False  # no zeros in the input
+    trains: bool = True  # else it predicts
 
 
 TASKS = (
@@ -76,43 +76,63 @@ def best_seconds(call: Callable[[], Any], rounds: int = ROUNDS) -> float:
 def product_rate(size: int = 480, calls: int = 4) -> float:
     """FLOP/s of one thread in a large square product: what the kernels reach at their best."""
     a = np.full((size, size), 0.5, np.float32)
-    return calls * 2.0 * size**3 / best_seconds(
-        lambda: [_core.linear(a, a, None) for _ in range(calls)], rounds=10)
+    return (
+        calls
+        * 2.0
+        * size**3
+        / best_seconds(lambda: [_core.linear(a, a, None) for _ in range(calls)], rounds=10)
+    )
 
 
 def measure(x: NDArray[np.float32], y: NDArray[np.int64], threads: Sequence[int]) -> Iterator[str]:
     """Time every task with every number of threads; yield the lines of a table."""
     peak = product_rate()
     yield f"peak: {peak / 1e9:.1f} GFLOP/s on one thread, in a product of 480 x 480 matrices"
-    yield (f"network: {'-'.join(map(str, SIZES))}; zeros in the input: {np.mean(x == 0):.0%}, "
-           "counted as if they were multiplied")
+    yield (
+        f"network: {'-'.join(map(str, SIZES))}; zeros in the input: {np.mean(x == 0):.0%}, "
+        "counted as if they were multiplied"
+    )
     yield ""
-    yield (f"{'work':26} {'threads':>7} {'s/epoch':>9} {'rows/s':>12} {'GFLOP/s':>8} "
-           f"{'of peak':>8}")
+    yield (
+        f"{'work':26} {'threads':>7} {'s/epoch':>9} {'rows/s':>12} {'GFLOP/s':>8} {'of peak':>8}"
+    )
     for task in TASKS:
         for count in threads:
             yield _line(task, x, y, count, peak)
 
 
-def _line(task: Task, x: NDArray[np.float32], y: NDArray[np.int64], threads: int,
-          peak: float) -> str:
-    x, y = x[:task.rows], y[:task.rows]
+def _line(
+    task: Task, x: NDArray[np.float32], y: NDArray[np.int64], threads: int, peak: float
+) -> str:
+    x, y = x[: task.rows], y[: task.rows]
     if task.dense:
         x = x + np.float32(1e-3)
     seconds = best_seconds(_call(task, x, y, threads)) / task.epochs
     flop = step_flop(SIZES) if task.trains else forward_flop(SIZES)
     rate = len(x) * flop / seconds
-    return (f"{task.name:26} {threads:7} {seconds:9.4f} {len(x) / seconds:12,.0f} "
-            f"{rate / 1e9:8.1f} {rate / (threads * peak):8.0%}")
+    return (
+        f"{task.name:26} {threads:7} {seconds:9.4f} {len(x) / seconds:12,.0f} "
+        f"{rate / 1e9:8.1f} {rate / (threads * peak):8.0%}"
+    )
 
 
-def _call(task: Task, x: NDArray[np.float32], y: NDArray[np.int64], threads: int
-          ) -> Callable[[], Any]:
+def _call(
+    task: Task, x: NDArray[np.float32], y: NDArray[np.int64], threads: int
+) -> Callable[[], Any]:
     def train() -> None:
         manual_seed(1)
         model = nn.Sequential(nn.Linear(*SIZES[:2]), nn.ReLU(), nn.Linear(*SIZES[1:]))
-        fit(model, x, y, epochs=task.epochs, batch_size=task.batch, lr=task.lr,
-            shuffle=task.shuffle, generator=Generator().manual_seed(1), num_threads=threads)
+        fit(
+            model,
+            x,
+            y,
+            epochs=task.epochs,
+            batch_size=task.batch,
+            lr=task.lr,
+            shuffle=task.shuffle,
+            generator=Generator().manual_seed(1),
+            num_threads=threads,
+        )
 
     if task.trains:
         return train
