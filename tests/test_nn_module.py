@@ -370,6 +370,7 @@ def before_init(nn, value):
     lambda nn, t: nn.Module().register_buffer("training", None),
     lambda nn, t: setattr(nn.Linear(1, 1), "weight", t.zeros(1, 1)),
     lambda nn, t: setattr(nn.Linear(1, 1), "weight", nn.ReLU()),
+    lambda nn, t: setattr(nn.Linear(1, 1, bias=False), "bias", t.zeros(1)),
     lambda nn, t: setattr(nn.Sequential(nn.ReLU()), "0", 3),
     lambda nn, t: setattr(lesson(nn), "mean", 3),
     lambda nn, t: nn.Parameter(t.zeros(1, dtype=t.int64)),

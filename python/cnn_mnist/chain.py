@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from . import _core
 from .grad_mode import no_grad
 from .nn import Flatten, Identity, Linear, Module, ModuleList, Parameter, ReLU, Sequential
-from .tensor import Tensor
 
 if TYPE_CHECKING:
     from ._core import Layers
+    from .rows import Rows
 
 Array = NDArray[Any]
+
+_PARTS = (Linear, ReLU, Sequential, Identity, Flatten)
 
 
 class Chain:
@@ -28,14 +30,18 @@ class Chain:
 
     Attributes
     ----------
-    linear : list of (str, Linear)
-        With their paths in the model.
+    linear : list of (str, Parameter, Parameter or None)
+        Path, weight and bias of each Linear layer.
     relu_after : list of bool
         For each of them, whether a ReLU follows.
     relu_input : bool
         Whether a ReLU stands before the first one.
     flatten : bool
         Whether a Flatten stands before the first one.
+    dtype : numpy.dtype
+        That of all parameters.
+    in_features, classes : int
+        What the first layer takes and the last one gives.
 
     Raises
     ------
@@ -48,117 +54,115 @@ class Chain:
     def __init__(self, model: Any) -> None:
         if not isinstance(model, Module):
             raise TypeError(f"model: expected an nn.Module, got {type(model).__name__}")
-        self.model = model
-        self.linear: list[tuple[str, Linear]] = []
-        self.relu_after: list[bool] = []
-        self.relu_input = False
-        self.flatten = False
+        self._model = model
         self._own_forward = False  # some module's forward is the user's own
-        for path, layer in self._leaves(model, ""):
-            if isinstance(layer, Linear):
-                self.linear.append((path, layer))
-                self.relu_after.append(False)
-            elif isinstance(layer, ReLU) and self.linear:
-                self.relu_after[-1] = True
-            elif isinstance(layer, ReLU):
-                self.relu_input = True
-            elif isinstance(layer, Flatten) and not self.linear:
-                self.flatten = True
+        self.linear: list[tuple[str, Parameter, Parameter | None]] = []
+        self.relu_after: list[bool] = []
+        self.relu_input = self.flatten = False
+        self._add(model, "")
         if not self.linear:
             raise TypeError(f"model: expected a chain with a Linear layer, got {model!r}")
+        first, last = self.linear[0][1]._array, self.linear[-1][1]._array
+        self.dtype = first.dtype
         self._check_shapes()
+        self.in_features, self.classes = first.shape[1], last.shape[0]
 
-    def _leaves(self, module: Any, path: str) -> Iterator[tuple[str, Module]]:
-        if isinstance(module, Sequential) and _keeps_forward(module, Sequential):
+    def _add(self, module: Any, path: str) -> None:
+        part = _part(module)
+        if part is Linear:
+            params = module._parameters
+            self.linear.append((path, params["weight"], params["bias"]))
+            self.relu_after.append(False)
+        elif part is ReLU:
+            if self.linear:
+                self.relu_after[-1] = True
+            else:
+                self.relu_input = True
+        elif part is Flatten:
+            self.flatten |= not self.linear
+        elif part is Sequential:
             for name, child in module._modules.items():
-                yield from self._leaves(child, f"{path}.{name}" if path else name)
-        elif _is_leaf(module):
-            yield path, module
-        elif isinstance(module, Module) and isinstance(
-                getattr(module, "layers", None), (list, tuple, ModuleList, Sequential)):
+                self._add(child, f"{path}.{name}" if path else name)
+        elif part is None:
+            for i, child in enumerate(_layers(module, path)):
+                self._add(child, f"{path}.layers.{i}" if path else f"layers.{i}")
             self._own_forward |= not _keeps_forward(module, Module)
-            for i, child in enumerate(module.layers):
-                yield from self._leaves(child, f"{path}.layers.{i}" if path else f"layers.{i}")
-        else:
-            where = f"layer {path}" if path else "the model"
-            raise TypeError(f"model: expected a chain of Linear and ReLU layers (a Sequential, "
-                            f"or a module whose `layers` list is one); {where} is {module!r}")
 
     def _check_shapes(self) -> None:
         before = None
-        for path, layer in self.linear:
-            name = f"layer {path}: " if path else ""
-            arrays = [each._array for each in (layer.weight, layer.bias) if each is not None]
+        for path, weight, bias in self.linear:
+            arrays = [weight._array] if bias is None else [weight._array, bias._array]
             shapes = [array.shape for array in arrays]
+            name = f"layer {path}: " if path else ""
             if any(array.dtype != self.dtype for array in arrays):
                 raise RuntimeError(f"{name}expected parameters of one dtype in all layers, "
                                    f"{self.dtype}, got {[str(each.dtype) for each in arrays]}")
-            if len(shapes[0]) != 2 or shapes[1:] not in ([], [shapes[0][:1]]):
+            if len(shapes[0]) != 2 or bias is not None and shapes[1] != shapes[0][:1]:
                 raise RuntimeError(f"{name}expected a weight (O, I) and a bias (O), got {shapes}")
             if before is not None and shapes[0][1] != before:
                 raise RuntimeError(f"{name}expected {before} in_features, the out_features of "
                                    f"the layer before, got {shapes[0][1]}")
             before = shapes[0][0]
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.linear[0][1].weight._array.dtype
-
-    # Running it ---------------------------------------------------------------------------
-
-    @property
-    def in_features(self) -> int:
-        return int(self.linear[0][1].weight._array.shape[1])
-
-    @property
-    def classes(self) -> int:
-        return int(self.linear[-1][1].weight._array.shape[0])
-
     def layers(self) -> Layers:
         """What the compiled module takes: the arrays of the parameters, not copies."""
-        return [(layer.weight._array, None if layer.bias is None else layer.bias._array, relu)
-                for (_, layer), relu in zip(self.linear, self.relu_after, strict=True)]
+        return [(weight._array, None if bias is None else bias._array, relu)
+                for (_, weight, bias), relu in zip(self.linear, self.relu_after, strict=True)]
 
     def parameters(self) -> Iterator[tuple[str, Parameter]]:
         """All weights and biases with their paths."""
-        for path, layer in self.linear:
-            for name in ("weight", "bias"):
-                if getattr(layer, name) is not None:
-                    yield f"{path}.{name}" if path else name, getattr(layer, name)
+        for path, weight, bias in self.linear:
+            for name, param in (("weight", weight), ("bias", bias)):
+                if param is not None:
+                    yield f"{path}.{name}" if path else name, param
 
     def forward(self, x: Any, num_threads: int) -> Array:
         """Logits (rows, C) of `x`, an array (rows, I) or a CSR tuple."""
         return _core.forward(self.layers(), self.relu_input, x, num_threads)
 
-    def check_forward(self, rows: Tensor) -> None:
+    def check_forward(self, rows: Rows) -> None:
         """Raise TypeError when the model's own ``forward`` does not apply the chain.
 
-        A module with `layers` may have any ``forward``: what it gives for a few rows is
-        compared with what its layers in turn give.
+        A module with `layers` may have any ``forward``: what it gives for two rows is compared
+        with what its layers in turn give.
         """
         if not self._own_forward:
             return
+        few = rows.first(2)
         with no_grad():
-            expected = self.model(rows)
-        flat = rows._array.reshape(len(rows), self.in_features)
-        got = self.forward(flat, 1)
-        expected = np.asarray(expected)
-        scale = np.abs(got, where=np.isfinite(got), out=np.zeros_like(got)).max(initial=0.0)
+            expected = np.asarray(self._model(few))
+        got = self.forward(few._array.reshape(len(few), self.in_features), 1)
+        scale = np.abs(got[np.isfinite(got)]).max(initial=0.0)
         if expected.shape != got.shape or not np.allclose(
                 expected, got, rtol=1e-3, atol=1e-3 * scale, equal_nan=True):
-            raise TypeError(f"model: the forward of {self.model._get_name()} is not its `layers` "
-                            "one after another, which is what runs in C")
+            raise TypeError(f"model: the forward of {type(self._model).__name__} is not its "
+                            "`layers` one after another, which is what runs in C")
+
+
+def _part(module: Any) -> type[Module] | None:
+    """Which of the parts of a chain a module is, if it applies itself as that one does."""
+    kind = type(module)
+    part = kind if kind in _PARTS else next(
+        (base for base in _PARTS if isinstance(module, base)), None)
+    if part is None or not _keeps_forward(module, part):
+        return None
+    if part is Flatten and (module.start_dim, module.end_dim) not in ((1, -1), (1, 1)):
+        return None
+    return part
 
 
 def _keeps_forward(module: Module, base: type[Module]) -> bool:
-    """Whether calling the module is what `base` makes of it."""
     kind = type(module)
     return (kind.forward is base.forward and kind.__call__ is Module.__call__
             and "forward" not in module.__dict__)
 
 
-def _is_leaf(module: Any) -> bool:
-    if isinstance(module, Flatten) and (module.start_dim, module.end_dim) not in ((1, -1), (1, 1)):
-        return False
-    return any(isinstance(module, base) and _keeps_forward(module, base)
-               for base in (Linear, ReLU, Flatten, Identity))
+def _layers(module: Any, path: str) -> Any:
+    """The `layers` of a module that is a chain by them."""
+    if isinstance(module, Module) and not isinstance(module, _PARTS):
+        layers = getattr(module, "layers", None)
+        if isinstance(layers, (list, tuple, ModuleList, Sequential)):
+            return layers
+    where = f"layer {path}" if path else "the model"
+    raise TypeError("model: expected a chain of Linear and ReLU layers (a Sequential, or a module "
+                    f"whose `layers` list is one); {where} is {module!r}")

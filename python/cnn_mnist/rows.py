@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class Rows:
         if kind != dtype:
             raise RuntimeError(f"{name}: mat1 and mat2 must have the same dtype: expected "
                                f"{dtype}, that of the model's parameters, got {kind}")
-        found = int(np.prod(shape[1:]))
+        found = math.prod(shape[1:])
         if found != columns:
             raise RuntimeError(f"{name}: mat1 and mat2 shapes cannot be multiplied: expected "
                                f"{columns} columns, the in_features of the first layer, got "
@@ -70,6 +71,8 @@ class Rows:
 
 
 def _array(name: str, value: Any) -> Array:
+    if type(value) is np.ndarray:
+        return value
     try:
         return as_tensor(value)._array
     except (TypeError, ValueError, RuntimeError) as error:
@@ -125,7 +128,7 @@ def class_weights(weight: Any, classes: int, dtype: np.dtype[Any]) -> Array | No
     """
     if weight is None:
         return None
-    array = _array("weight", weight)
+    array = as_tensor(weight)._array
     if array.shape != (classes,):
         raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or "
                            "no classes but got weight tensor of shape: "

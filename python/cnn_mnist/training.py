@@ -109,7 +109,7 @@ def fit(model: Any, x: Any, y: Any, *, epochs: int, batch_size: int, lr: float,
     threads = _threads(num_threads)
     data = _data(chain, x, y, ignore_index, "")
     held_out = None if validation is None else _validation(chain, validation, ignore_index)
-    chain.check_forward(data[0].first(2))
+    chain.check_forward(data[0])
     loss = (class_weights(weight, chain.classes, chain.dtype), ignore_index, label_smoothing)
     run = _Run(chain, data, held_out, loss, batch_size, shuffle, generator, threads,
                (momentum, weight_decay, nesterov))
@@ -146,7 +146,7 @@ def predict(model: Any, x: Any, *, probabilities: bool = False,
     chain = Chain(model)
     threads = _threads(num_threads)
     rows = Rows(x, chain.in_features, chain.dtype, chain.flatten, "x")
-    chain.check_forward(rows.first(2))
+    chain.check_forward(rows)
     logits = chain.forward(rows.core, threads)
     answer = _core.softmax(logits, 1) if probabilities else logits.argmax(axis=1)
     return wrap(answer) if isinstance(x, Tensor) else answer

@@ -96,9 +96,10 @@ class Module:
             raise KeyError(f"attribute '{name}' already exists")
 
     def __getattr__(self, name: str) -> Any:
+        own = self.__dict__
         for kind in ("_parameters", "_buffers", "_modules"):
-            registered = self.__dict__.get(kind, {})
-            if name in registered:
+            registered = own.get(kind)
+            if registered is not None and name in registered:
                 return registered[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
