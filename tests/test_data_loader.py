@@ -69,7 +69,15 @@ def test_epoch_order_is_that_of_the_loader():
             assert drawn[0] == drawn[1]
 
 
+def one_draw(data, t, **options):
+    """What an iteration that is left after one index has drawn from its generator."""
+    generator = t.Generator().manual_seed(2)
+    index = next(iter(data.RandomSampler(range(10), generator=generator, **options)))
+    return index, t.rand(1, generator=generator)
+
+
 @pytest.mark.parametrize("program", [
+    one_draw, lambda data, t: one_draw(data, t, replacement=True, num_samples=100),
     lambda data, t: list(data.RandomSampler(range(10))),
     lambda data, t: list(data.RandomSampler(range(10), num_samples=3)),
     lambda data, t: list(data.RandomSampler(range(10), num_samples=37)),

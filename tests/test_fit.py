@@ -176,7 +176,10 @@ def wrong_models():
         def forward(self, x):
             return super().forward(x) * 2
 
+    patched = nn.Sequential(layer)
+    patched.forward = lambda x: layer(-x)
     return {
+        r"the model is Sequential": patched,
         r"layer 1 is Softmax": nn.Sequential(layer, nn.Softmax(1)),
         r"layer 0.1 is LogSoftmax": nn.Sequential(nn.Sequential(layer, nn.LogSoftmax(1))),
         r"layer layers.0 is Softmax": Listed([nn.Softmax(1), layer]),

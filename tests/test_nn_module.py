@@ -106,7 +106,7 @@ def test_assignments_move_names_between_kinds():
         seen += [list(m.state_dict()), [name for name, _ in m.named_children()]]
         m.b = None
         m.d = nn.Linear(1, 2)
-        seen += [list(m.state_dict()), repr(m)]
+        seen += [list(m.state_dict()), repr(m), type(m.d).__name__]
         m.d = None
         m.e = t.zeros(1)
         m.register_buffer("f", t.zeros(1))
@@ -167,8 +167,9 @@ def test_float_and_double_keep_the_parameters_and_convert_gradients():
         model = nn.Linear(2, 2)
         weight = model.weight
         model(t.ones(1, 2)).sum().backward()
-        seen = [model.to(t.float64) is model, model.weight is weight, weight.grad,
-                model(t.ones(1, 2, dtype=t.float64))]
+        grad = weight.grad
+        seen = [model.to(t.float64) is model, model.weight is weight, weight.grad is grad,
+                str(grad.dtype).split(".")[1], model(t.ones(1, 2, dtype=t.float64))]
         model.to("cpu"), model.to(device="cpu"), model.cpu()
         return [*seen, model.to("cpu", t.float32).weight, model.to(t.zeros(1).double()).bias,
                 model.to(dtype=t.float32).weight]
