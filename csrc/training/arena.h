@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { CM_LINE = 64 }; /* bytes of a cache line: every array begins on one */
 
@@ -33,18 +32,18 @@ static inline void *cm_take(struct cm_arena *arena, ptrdiff_t count, size_t size
     return taken;
 }
 
-/* Zeroed memory for what was added up; 0 when there is none. Starts the second pass. */
-static inline int cm_arena_allocate(struct cm_arena *arena)
+/* Zeroed memory for what was added up, for free(); NULL when there is none. Starts the
+   second pass. calloc leaves large memory untouched until it is used. */
+static inline void *cm_arena_allocate(struct cm_arena *arena)
 {
     if (arena->overflow || arena->used > PTRDIFF_MAX / 2)
-        return 0;
-    size_t size = arena->used ? arena->used : CM_LINE;
-    arena->memory = aligned_alloc(CM_LINE, size);
-    if (!arena->memory)
-        return 0;
-    memset(arena->memory, 0, size);
+        return NULL;
+    char *memory = calloc(1, arena->used + CM_LINE);
+    if (!memory)
+        return NULL;
+    arena->memory = memory + (CM_LINE - (uintptr_t)memory % CM_LINE) % CM_LINE;
     arena->used = 0;
-    return 1;
+    return memory;
 }
 
 #endif

@@ -228,10 +228,15 @@ static const struct problem lesson = {.name = "lesson",
                                       .fixed_order = 1,
                                       .epochs = 2};
 
+/* Without tables, with some that fit the limit, and with all. */
 static void vary(struct problem p)
 {
-    check_f32(&p);
-    check_f64(&p);
+    static const ptrdiff_t limits[] = {0, 40 << 10, 64 << 20};
+    for (int i = 0; i < 3; i++) {
+        p.memory_limit = limits[i];
+        check_f32(&p);
+        check_f64(&p);
+    }
 }
 
 /* A chain of odd widths, a batch size that leaves a short last one */
