@@ -47,6 +47,14 @@ static int has_avx2(void)
     return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx & bit_AVX2);
 }
 
+static int has_avx512(void)
+{
+    const unsigned wanted = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    unsigned eax, ebx, ecx, edx;
+    return has_avx2() && os_saves(SAVES_ZMM) &&
+           __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx & wanted) == wanted;
+}
+
 #endif
 
 /* Slowest first; scalar first of all. */
@@ -54,6 +62,10 @@ static const struct path PATHS[] = {
     {&cm_isa_scalar, always},
 #ifdef CM_X86
     {&cm_isa_avx2, has_avx2},
+    {&cm_isa_avx512, has_avx512},
+#endif
+#ifdef CM_ARM64
+    {&cm_isa_neon, always},
 #endif
 };
 

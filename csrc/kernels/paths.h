@@ -12,7 +12,10 @@
 
 extern const struct cm_isa cm_isa_scalar;
 #ifdef CM_X86
-extern const struct cm_isa cm_isa_avx2;
+extern const struct cm_isa cm_isa_avx2, cm_isa_avx512;
+#endif
+#ifdef CM_ARM64
+extern const struct cm_isa cm_isa_neon;
 #endif
 
 #endif

@@ -15,9 +15,7 @@
 #include "../../csrc/kernels/kernels.h"
 #include "harness.h"
 
-#ifdef CM_TEST_WIDE
 extern const struct cm_isa cm_isa_wide;
-#endif
 
 enum { CHUNK = 4096, THREADS = 2 };
 
@@ -151,8 +149,6 @@ int main(int argc, char **argv)
     }
     for (int i = 0; cm_isa_at(i); i++)
         check_path(cm_isa_at(i), step);
-#ifdef CM_TEST_WIDE
     check_path(&cm_isa_wide, step);
-#endif
     return report();
 }

@@ -11,9 +11,7 @@
 #include "../../csrc/kernels/kernels.h"
 #include "harness.h"
 
-#ifdef CM_TEST_WIDE
 extern const struct cm_isa cm_isa_wide;
-#endif
 
 #define CM_REAL_BITS 32
 #include "../../csrc/kernels/real.h"
@@ -80,9 +78,7 @@ int main(void)
     for (boxes_at_end = 0; boxes_at_end < 2; boxes_at_end++) {
         for (int i = 0; cm_isa_at(i); i++)
             test_path(cm_isa_at(i));
-#ifdef CM_TEST_WIDE
         test_path(&cm_isa_wide);
-#endif
     }
     return report();
 }
