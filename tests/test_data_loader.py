@@ -181,6 +181,13 @@ def test_gradients_pass_through_batches():
     assert x.grad.tolist() == [[1, 1]] * 4
 
 
+def test_arrays_in_a_tensor_data_set_give_tensors():
+    data = ours.TensorDataset(np.ones((5, 2), np.float32), np.arange(5))
+    for x, y in ours.DataLoader(data, 3):
+        assert isinstance(x, cnn_mnist.Tensor) and isinstance(y, cnn_mnist.Tensor)
+        assert plain(x)[0] == "float32" and plain(y)[0] == "int64"
+
+
 def test_workers_change_nothing():
     data = ours.TensorDataset(*tensors(cnn_mnist))
     batches = []

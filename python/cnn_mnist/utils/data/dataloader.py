@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ...operations.creation import as_tensor
 from ...random import Generator, draw_seed
 from .collate import default_collate, default_convert
 from .dataset import Subset, TensorDataset
@@ -120,5 +121,5 @@ def _rows(dataset: Any, indices: list[Any]) -> list[Any] | None:
     if type(dataset) is Subset:
         return _rows(dataset.dataset, [dataset.indices[index] for index in indices])
     if type(dataset) is TensorDataset:
-        return [tensor[indices] for tensor in dataset.tensors]
+        return [as_tensor(tensor[indices]) for tensor in dataset.tensors]
     return None
