@@ -24,19 +24,6 @@ def network(t, dtype="float32", sizes=(FEATURES, 12, CLASSES), bias=True):
     return t.nn.Sequential(*layers[:-1])
 
 
-def on_one_thread(function):
-    """torch's threads cost more than they bring on work this small."""
-    def call(*args, **kwargs):
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            torch.set_num_threads(before)
-    return call
-
-
-@on_one_thread
 def reference(model, x, y, *, epochs, batch_size, lr, shuffle=True, generator=None, weight=None,
               ignore_index=-100, label_smoothing=0.0, **sgd):
     """The loop that everybody writes, with torch: step losses and accuracies."""
