@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static PyObject *isas(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
@@ -48,7 +49,13 @@ static PyObject *set_isa(PyObject *module, PyObject *object)
                      Py_TYPE(object)->tp_name);
         return NULL;
     }
-    const char *name = PyUnicode_AsUTF8(object);
+    Py_ssize_t length;
+    const char *name = PyUnicode_AsUTF8AndSize(object, &length);
+    if (name && strlen(name) != (size_t)length) {
+        PyErr_Format(PyExc_ValueError, "_set_isa: unknown instruction-set path %R",
+                     object);
+        return NULL;
+    }
     if (!name || select_isa(cm_state_of(module), name, "_set_isa") < 0)
         return NULL;
     Py_RETURN_NONE;
