@@ -21,37 +21,35 @@ static double item(const struct cm_array *scalar)
                                   : *(const double *)scalar->data;
 }
 
-/* Memory for one kernel call; {0} when there is none. */
+/* Memory for one kernel call. Arrays whose class dimension is not the last pass through
+   `rows`: x, and for class probabilities the target and both gradients, for only dx of
+   cross_entropy may take the place of its x. */
 struct scratch {
-    void *rows;   /* x in rows, where its class dimension is not the last */
-    void *target; /* class probabilities likewise */
-    void *losses; /* (B) */
-    void *scale;  /* (B) */
+    void *losses, *scale; /* (B) each */
+    void *rows[4];        /* (B, C) each, or NULL */
 };
 
-static int allocate(struct scratch *s, const struct cm_targets *t, int probabilities)
+static int allocate(struct scratch *s, const struct cm_targets *t, int rows)
 {
     const size_t bytes = cm_type_bytes(t->x.type);
-    const size_t row = (size_t)t->B * bytes, all = (size_t)t->x.size * bytes;
-    s->losses = PyMem_RawMalloc(row);
-    s->scale = PyMem_RawMalloc(row);
-    if (t->inner > 1) {
-        s->rows = PyMem_RawMalloc(all);
-        s->target = probabilities ? PyMem_RawMalloc(all) : NULL;
+    s->losses = PyMem_RawMalloc((size_t)t->B * bytes);
+    s->scale = PyMem_RawMalloc((size_t)t->B * bytes);
+    int missing = !s->losses || !s->scale;
+    for (int i = 0; i < rows && t->inner > 1; i++) {
+        s->rows[i] = PyMem_RawMalloc((size_t)t->x.size * bytes);
+        missing |= !s->rows[i];
     }
-    if (s->losses && s->scale &&
-        (t->inner <= 1 || (s->rows && (!probabilities || s->target))))
-        return 0;
-    PyErr_NoMemory();
-    return -1;
+    if (missing)
+        PyErr_NoMemory();
+    return missing ? -1 : 0;
 }
 
 static void release(struct scratch *s)
 {
-    PyMem_RawFree(s->rows);
-    PyMem_RawFree(s->target);
     PyMem_RawFree(s->losses);
     PyMem_RawFree(s->scale);
+    for (int i = 0; i < 4; i++)
+        PyMem_RawFree(s->rows[i]);
 }
 
 /* x (outer, C, inner) as (B, C) */
@@ -110,10 +108,10 @@ static PyObject *nll_loss(PyObject *module, PyObject *const *args, Py_ssize_t na
     PyObject *result = NULL;
     if (cm_check_count("nll_loss", nargs, 5) < 0 ||
         cm_targets_open(&t, args, wheres) < 0 || cm_targets_read_indices(&t) < 0 ||
-        allocate(&s, &t, 0) < 0 || new_result(&t, &out) < 0)
+        allocate(&s, &t, 1) < 0 || new_result(&t, &out) < 0)
         goto done;
     PyThreadState *saved = cm_unlock_gil((double)(t.inner > 1 ? t.x.size : t.B));
-    const void *logp = rows_of(&t, &t.x, s.rows);
+    const void *logp = rows_of(&t, &t.x, s.rows[0]);
     void *losses = t.reduction == CM_NONE ? out.data : s.losses;
     CM_CALL(isa, t.x.type, nll_loss, losses, logp, t.index, t.weight.data,
             t.ignore_index, t.B, t.C);
@@ -144,7 +142,7 @@ static PyObject *nll_loss_backward(PyObject *module, PyObject *const *args,
         cm_targets_open(&t, args + 1, wheres) < 0 || cm_targets_read_indices(&t) < 0 ||
         cm_array_read(&dout, args[0], "nll_loss_backward(): argument 'dout'",
                       "nll_loss_backward") < 0 ||
-        cm_targets_check_dout(&t, &dout) < 0 || allocate(&s, &t, 0) < 0 ||
+        cm_targets_check_dout(&t, &dout) < 0 || allocate(&s, &t, 1) < 0 ||
         cm_array_new(&dlogp, t.x.ndim, t.x.shape, t.x.type) < 0)
         goto done;
     PyThreadState *saved = cm_unlock_gil((double)t.x.size);
@@ -153,10 +151,10 @@ static PyObject *nll_loss_backward(PyObject *module, PyObject *const *args,
         fill(s.losses, t.x.type, t.B, item(&dout) / divisor(isa, &t, s.scale));
         dlosses = s.losses;
     }
-    CM_CALL(isa, t.x.type, nll_loss_backward, s.rows ? s.rows : dlogp.data, dlosses,
-            t.index, t.weight.data, t.ignore_index, t.B, t.C);
-    if (s.rows)
-        cm_swap_axes(dlogp.data, s.rows, t.outer, t.inner, t.C, t.x.type);
+    CM_CALL(isa, t.x.type, nll_loss_backward, s.rows[0] ? s.rows[0] : dlogp.data,
+            dlosses, t.index, t.weight.data, t.ignore_index, t.B, t.C);
+    if (s.rows[0])
+        cm_swap_axes(dlogp.data, s.rows[0], t.outer, t.inner, t.C, t.x.type);
     cm_lock_gil(saved);
     result = cm_array_give(&dlogp);
 done:
@@ -193,29 +191,36 @@ struct cross_entropy {
     int probabilities;
 };
 
+/* Where a gradient (B, C) is written: its array, or the rows that are swapped into it.
+ */
+static void *gradient_rows(const struct cm_array *gradient, void *rows)
+{
+    return !gradient->object ? NULL : rows ? rows : gradient->data;
+}
+
 static void compute(const struct cm_isa *isa, struct cross_entropy *c)
 {
     const struct cm_targets *t = &c->t;
     const enum cm_type type = t->x.type;
     struct scratch *s = &c->s;
-    const void *x = rows_of(t, &t->x, s->rows);
+    const void *x = rows_of(t, &t->x, s->rows[0]);
     void *losses = t->reduction == CM_NONE ? c->out.data : s->losses;
-    void *dx = c->dx.object ? (s->rows ? s->rows : c->dx.data) : NULL;
+    void *dx = gradient_rows(&c->dx, c->probabilities ? s->rows[2] : s->rows[0]);
+    void *dtarget = gradient_rows(&c->dtarget, s->rows[3]);
     const double W = divisor(isa, t, s->scale);
     fill(s->scale, type, t->B, t->reduction == CM_MEAN ? 1 / W : 1);
     if (c->probabilities) {
-        const void *q = rows_of(t, &t->target, s->target);
-        void *dq = c->dtarget.object ? (s->target ? s->target : c->dtarget.data) : NULL;
-        CM_CALL(isa, type, cross_entropy_probabilities, losses, dx, dq, x, q,
+        const void *q = rows_of(t, &t->target, s->rows[1]);
+        CM_CALL(isa, type, cross_entropy_probabilities, losses, dx, dtarget, x, q,
                 t->weight.data, s->scale, c->label_smoothing, t->B, t->C);
-        if (dq && s->target)
-            cm_swap_axes(c->dtarget.data, dq, t->outer, t->inner, t->C, type);
     } else {
         CM_CALL(isa, type, cross_entropy, losses, dx, x, t->index, t->weight.data,
                 s->scale, t->ignore_index, c->label_smoothing, t->B, t->C);
     }
-    if (dx && s->rows)
+    if (dx && t->inner > 1)
         cm_swap_axes(c->dx.data, dx, t->outer, t->inner, t->C, type);
+    if (dtarget && t->inner > 1)
+        cm_swap_axes(c->dtarget.data, dtarget, t->outer, t->inner, t->C, type);
     reduce(isa, t, &c->out, losses, W);
 }
 
@@ -244,7 +249,7 @@ static PyObject *cross_entropy(PyObject *module, PyObject *const *args,
                         "cross_entropy(): class indices have no gradient");
         goto done;
     }
-    if (allocate(&c.s, t, c.probabilities) < 0 || new_result(t, &c.out) < 0 ||
+    if (allocate(&c.s, t, c.probabilities ? 4 : 1) < 0 || new_result(t, &c.out) < 0 ||
         (need_x && cm_array_new(&c.dx, t->x.ndim, t->x.shape, t->x.type) < 0) ||
         (need_target && cm_array_new(&c.dtarget, t->x.ndim, t->x.shape, t->x.type) < 0))
         goto done;
