@@ -10,7 +10,19 @@ from layouts import assert_close, layouts
 
 from cnn_mnist import _core
 
-SHAPES = [(), (1,), (3,), (0,), (2, 3), (0, 3), (2, 0), (17, 33), (4, 5, 6), (2, 3, 1), (2, 1, 3, 2)]
+SHAPES = [
+    (),
+    (1,),
+    (3,),
+    (0,),
+    (2, 3),
+    (0, 3),
+    (2, 0),
+    (17, 33),
+    (4, 5, 6),
+    (2, 3, 1),
+    (2, 1, 3, 2),
+]
 DTYPES = [np.float32, np.float64]
 
 
@@ -53,7 +65,9 @@ def test_relu_backward(shape, dtype):
 def test_relu_of_nan_is_nan_and_passes_its_gradient():
     x = np.array([np.nan, 0.0, -0.0, -1.0, 2.0], np.float32)
     np.testing.assert_array_equal(_core.relu(x), [np.nan, 0, 0, 0, 2])
-    np.testing.assert_array_equal(_core.relu_backward(np.full(5, 7, np.float32), x), [7, 0, 0, 0, 7])
+    np.testing.assert_array_equal(
+        _core.relu_backward(np.full(5, 7, np.float32), x), [7, 0, 0, 0, 7]
+    )
 
 
 def dims(shape):

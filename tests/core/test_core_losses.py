@@ -54,12 +54,18 @@ class Case:
 
 
 OPTIONS = list(itertools.product(SHAPES, [np.float32, np.float64], [False, True], REDUCTIONS))
+
+
+def some_layouts(a, reduction):
+    """Other layouts go the same way whatever the reduction is: with one of them is enough."""
+    return layouts(a) if reduction == "mean" else [a]
+
+
 options = pytest.mark.parametrize(("shape", "dtype", "weighted", "reduction"), OPTIONS)
 
 
 @options
-@pytest.mark.parametrize("ignore_index", [-100, 1])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize(("ignore_index", "smoothing"), [(-100, 0.0), (1, 0.0), (1, 0.1), (2, 1.0)])
 def test_cross_entropy_of_indices(shape, dtype, weighted, reduction, ignore_index, smoothing):
     case, code = Case(shape, dtype, weighted), REDUCTIONS.index(reduction)
     loss, dx = case.torchs(
@@ -67,25 +73,27 @@ def test_cross_entropy_of_indices(shape, dtype, weighted, reduction, ignore_inde
         ignore_index=ignore_index, label_smoothing=smoothing,
     )  # fmt: skip
     arguments = (case.weight, ignore_index, code, smoothing)
-    for x in layouts(case.x):
+    for x in some_layouts(case.x, reduction):
         ours, gradient, nothing = _core.cross_entropy(x, case.target, *arguments, True, False)
         assert_close(ours, *loss)
         assert_close(_core.cross_entropy_backward(case.dout(ours.shape), gradient), *dx)
         assert nothing is None
-    for target in layouts(case.target.astype(np.uint8)):
+    for target in some_layouts(case.target.astype(np.uint8), reduction):
         ours, gradient, _ = _core.cross_entropy(case.x, target, *arguments, False, False)
         assert_close(ours, *loss)
         assert gradient is None
 
 
 @options
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_cross_entropy_of_probabilities(shape, dtype, weighted, reduction, smoothing):
     case, code = Case(shape, dtype, weighted), REDUCTIONS.index(reduction)
     loss, dx, dtarget = case.torchs(
         F.cross_entropy, case.x, case.probabilities, reduction, label_smoothing=smoothing
     )
-    for x, q in zip(layouts(case.x), layouts(case.probabilities), strict=True):
+    for x, q in zip(
+        some_layouts(case.x, reduction), some_layouts(case.probabilities, reduction), strict=True
+    ):
         ours, for_x, for_q = _core.cross_entropy(
             x, q, case.weight, -100, code, smoothing, True, True
         )
@@ -101,7 +109,9 @@ def test_nll_loss(shape, dtype, weighted, reduction, ignore_index):
     case, code = Case(shape, dtype, weighted), REDUCTIONS.index(reduction)
     loss, dlogp = case.torchs(F.nll_loss, case.x, case.target, reduction, ignore_index=ignore_index)
     arguments = (case.weight, ignore_index, code)
-    for x, target in zip(layouts(case.x), layouts(case.target), strict=False):
+    for x, target in zip(
+        some_layouts(case.x, reduction), some_layouts(case.target, reduction), strict=False
+    ):
         ours = _core.nll_loss(x, target, *arguments)
         assert_close(ours, *loss)
         dout = case.dout(ours.shape)
@@ -131,8 +141,6 @@ def test_sum_and_mean_are_taken_in_double():
     x[0, 1] = 3e7  # one float32 accumulator would lose every other row's log 2
     target = np.zeros(len(x), np.int64)
     for code, reduction in [(1, "mean"), (2, "sum")]:
-        exact = F.cross_entropy(
-            torch.tensor(x).double(), torch.tensor(target), reduction=reduction
-        )
+        exact = F.cross_entropy(torch.tensor(x).double(), torch.tensor(target), reduction=reduction)
         ours, _, _ = _core.cross_entropy(x, target, None, -100, code, 0.0, False, False)
         assert ours == np.float32(exact.item())
