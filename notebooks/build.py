@@ -28,8 +28,9 @@ def executed(source: Path, cwd: Path, before: str = "") -> nbformat.NotebookNode
     notebook = jupytext.read(source)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(before))
     environment = {**os.environ, "CNN_MNIST_DATA": str(cwd / "no such folder")}
-    client = NotebookClient(notebook, timeout=300, record_timing=False,
-                            resources={"metadata": {"path": str(cwd)}})
+    client = NotebookClient(
+        notebook, timeout=300, record_timing=False, resources={"metadata": {"path": str(cwd)}}
+    )
     client.execute(env=environment)
     del notebook.cells[0]
     return notebook

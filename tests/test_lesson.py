@@ -20,7 +20,7 @@ import torch
 import cnn_mnist
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-STEPS, ROWS, LAST_ROWS = 294, 512, 336      # 3 epochs of 98 steps; the last of each is shorter
+STEPS, ROWS, LAST_ROWS = 294, 512, 336  # 3 epochs of 98 steps; the last of each is shorter
 
 
 def lesson_path() -> Path:
@@ -122,9 +122,12 @@ def ours(lesson, request):
 
 
 def test_only_import_lines_change(lesson):
-    changed = [(before, after) for cell in lesson
-               for before, after in zip(cell.splitlines(), with_our_imports(cell).splitlines())
-               if before != after]
+    changed = [
+        (before, after)
+        for cell in lesson
+        for before, after in zip(cell.splitlines(), with_our_imports(cell).splitlines())
+        if before != after
+    ]
     assert [after for _, after in changed] == [
         changed[0][0].replace("torch", "cnn_mnist as torch"),
         "from cnn_mnist import tensor,nn",
@@ -142,8 +145,9 @@ def test_every_cell_shows_the_same_value(theirs, ours):
         if isinstance(expected[0], np.ndarray):
             assert got[0].shape == expected[0].shape, f"cell {number}"
             assert got[0].dtype == expected[0].dtype, f"cell {number}"
-            np.testing.assert_allclose(got[0], expected[0], rtol=0, atol=1e-5,
-                                       err_msg=f"cell {number}")
+            np.testing.assert_allclose(
+                got[0], expected[0], rtol=0, atol=1e-5, err_msg=f"cell {number}"
+            )
         else:
             assert got[0] == expected[0], f"cell {number}"
     assert shown >= 20
@@ -153,8 +157,9 @@ def test_every_cell_is_shown_in_the_same_way(theirs, ours):
     """Same text but for the digits that rounding may change, one unit of the last place."""
     number = re.compile(r"-?\d+(?:\.\d*)?(?:e[+-]\d+)?")
     pairs = [(t[1], o[1]) for t, o in zip(theirs.values, ours.values) if t is not None]
-    pairs += [(t[1], o[1]) for rows in zip(theirs.printed[:20], ours.printed[:20])
-              for t, o in zip(*rows)]
+    pairs += [
+        (t[1], o[1]) for rows in zip(theirs.printed[:20], ours.printed[:20]) for t, o in zip(*rows)
+    ]
     for expected, got in pairs:
         got = got.replace("cnn_mnist.Size", "torch.Size")
         assert number.sub("#", got) == number.sub("#", expected)

@@ -13,7 +13,7 @@ import cnn_mnist
 CHECKOUT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("*.md"))
 PAGES = [CHECKOUT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
-LARGEST_NOTEBOOK = 1_000_000                # bytes
+LARGEST_NOTEBOOK = 1_000_000  # bytes
 
 NO_NETWORK = """
 import socket
@@ -25,6 +25,7 @@ NO_TORCH = """
 import sys
 sys.modules["torch"] = None
 """
+
 
 def name_of(path: Path) -> str:
     return path.stem
@@ -39,11 +40,15 @@ def build(monkeypatch):
     return runpy.run_path(str(CHECKOUT / "notebooks" / "build.py"))
 
 
-@pytest.mark.parametrize("guard", [NO_NETWORK, NO_NETWORK + NO_TORCH], ids=["torch", "without_torch"])
+@pytest.mark.parametrize(
+    "guard", [NO_NETWORK, NO_NETWORK + NO_TORCH], ids=["torch", "without_torch"]
+)
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=name_of)
 def test_notebook_runs_from_top_to_bottom(source, guard, build, tmp_path):
     notebook = build["executed"](source, tmp_path, before=guard)
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    outputs = [
+        output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
+    ]
     assert not [o for o in outputs if o.output_type == "error"]
     assert not [o for o in outputs if o.get("name") == "stderr"], "no warnings"
     assert sum("image/png" in o.get("data", {}) for o in outputs) >= 5
@@ -55,16 +60,22 @@ def test_both_files_of_a_pair_hold_the_same_cells(source):
     pair = source.with_suffix(".ipynb")
     text, notebook = jupytext.read(source), jupytext.read(pair)
     assert [(c.cell_type, c.source) for c in notebook.cells] == [
-        (c.cell_type, c.source) for c in text.cells], "python notebooks/build.py writes it anew"
-    assert all(c.execution_count and not any(o.output_type == "error" for o in c.outputs)
-               for c in notebook.cells if c.cell_type == "code")
+        (c.cell_type, c.source) for c in text.cells
+    ], "python notebooks/build.py writes it anew"
+    assert all(
+        c.execution_count and not any(o.output_type == "error" for o in c.outputs)
+        for c in notebook.cells
+        if c.cell_type == "code"
+    )
     content = pair.read_text(encoding="utf-8")
     assert len(content) < LARGEST_NOTEBOOK
     assert "site-packages" not in content and str(Path.home()) + "/" not in content
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
 
 
 def test_the_readme_s_python_runs(capsys):

@@ -19,7 +19,7 @@ STEPS, BATCH, LR = 300, 64, 0.1
 @pytest.fixture(scope="module")
 def digits():
     (x, y), _, _ = datasets.digits_sample()
-    return np.asarray(x)[:2000], np.asarray(y)[:2000]              # 32 batches, the last of 16 rows
+    return np.asarray(x)[:2000], np.asarray(y)[:2000]  # 32 batches, the last of 16 rows
 
 
 def batches(rows: int):
@@ -31,8 +31,11 @@ def batches(rows: int):
 def network(package, dtype: str):
     package.manual_seed(1)
     kind = getattr(package, dtype)
-    return package.nn.Sequential(package.nn.Linear(784, 50, dtype=kind), package.nn.ReLU(),
-                                 package.nn.Linear(50, 10, dtype=kind))
+    return package.nn.Sequential(
+        package.nn.Linear(784, 50, dtype=kind),
+        package.nn.ReLU(),
+        package.nn.Linear(50, 10, dtype=kind),
+    )
 
 
 def trained(package, functional, dtype: str, x, y):
@@ -78,7 +81,7 @@ def test_fit_takes_torch_s_steps(expected, digits, isa):
     epochs, rest = divmod(STEPS, -(-len(x) // BATCH))
     options = {"batch_size": BATCH, "lr": LR, "shuffle": False}
     history = cnn_mnist.fit(model, x, y, epochs=epochs, **options)
-    tail = cnn_mnist.fit(model, x[:rest * BATCH], y[:rest * BATCH], epochs=1, **options)
+    tail = cnn_mnist.fit(model, x[: rest * BATCH], y[: rest * BATCH], epochs=1, **options)
     losses = np.concatenate([history.loss, tail.loss])
     parameters = [p.detach().numpy() for p in model.parameters()]
     assert_same_trajectory(dtype, losses, parameters, *theirs)
@@ -99,7 +102,9 @@ def stable_log_softmax(package, z):
 
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-6), ("float64", 1e-14)])
 @pytest.mark.parametrize("log_softmax", [naive_log_softmax, logarithm_of_sum, stable_log_softmax])
-def test_the_reader_s_own_loss_has_cross_entropy_s_gradients(log_softmax, dtype, tolerance, digits, isa):
+def test_the_reader_s_own_loss_has_cross_entropy_s_gradients(
+    log_softmax, dtype, tolerance, digits, isa
+):
     """From exp, sum, log, max and an index: the gradients that torch gives F.cross_entropy."""
     x, y = digits[0][:512].astype(dtype), digits[1][:512]
     ours, theirs = network(cnn_mnist, dtype), network(torch, dtype)
@@ -113,5 +118,3 @@ def test_the_reader_s_own_loss_has_cross_entropy_s_gradients(log_softmax, dtype,
     assert loss.item() == pytest.approx(expected.item(), abs=tolerance)
     for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
         np.testing.assert_allclose(np.asarray(p.grad), q.grad.numpy(), rtol=0, atol=tolerance)
-
-
