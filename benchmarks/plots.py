@@ -15,7 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from . import results
-from .report import UNITS, duration
+from .report import UNITS, duration, shown_name
 from .results import Row, Timing
 
 COLOURS = {
@@ -27,7 +27,6 @@ COLOURS = {
     "scikit-learn": "#a16207",
     "SciPy": "#64748b",
 }
-NAMES = {"ours": "cnn_mnist"}
 INK, FAINT = "#1f2937", "#9ca3af"
 STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
@@ -165,7 +164,7 @@ def _peers_panel(axes: Axes, rows: list[Row]) -> None:
                 va="center",
                 fontsize=7.5 if len(rows) < 3 else 6,
             )
-    axes.set_yticks(range(len(peers)), [NAMES.get(peer, peer) for peer in peers])
+    axes.set_yticks(range(len(peers)), [shown_name(peer) for peer in peers])
     axes.get_yticklabels()[peers.index("ours")].set_fontweight("bold")
     axes.invert_yaxis()
     axes.set_xlim(0, longest * 1.2)
@@ -313,7 +312,7 @@ def _curve_panel(axes: Axes, rows: list[Row], group: str, axis: Callable[[Row], 
             *zip(*points),
             "o-",
             color=COLOURS[peer],
-            label=NAMES.get(peer, peer),
+            label=shown_name(peer),
             linewidth=2.2 if peer == "ours" else 1.3,
             markersize=5 if peer == "ours" else 3.5,
             zorder=3 if peer == "ours" else 2,
@@ -351,7 +350,7 @@ def _threads_panel(axes: Axes, rows: list[Row]) -> None:
                     linewidth=1.8,
                     markersize=5,
                     alpha=1.0 if peer == "ours" else 0.7,
-                    label=f"{NAMES.get(peer, peer)}, {name}",
+                    label=f"{shown_name(peer)}, {name}",
                 )
     axes.plot(counts, [count / counts[0] for count in counts], "--", color=FAINT, linewidth=1)
     axes.set(xlabel="threads", ylabel="times faster", xticks=counts, title="speed-up by threads")

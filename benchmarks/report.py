@@ -14,6 +14,10 @@ UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 TABLED = {work.group for work in (*TRAINING, *LOOPS, *PREDICTIONS, *FUNCTIONALS)}
 
 
+def shown_name(peer: str) -> str:
+    return "cnn_mnist" if peer == "ours" else peer
+
+
 def duration(seconds: float) -> str:
     """Three figures with the unit that suits them."""
     unit, size = next((pair for pair in UNITS if seconds >= 0.9995 * pair[1]), UNITS[-1])
@@ -29,7 +33,7 @@ def ratio(value: float | None) -> str:
 def progress(result: dict[str, Any]) -> Iterator[str]:
     """A line for each number of threads, for whoever watches the run."""
     for row in results.rows({"works": [result]}):
-        times = ", ".join(f"{t.peer} {duration(t.best)}" for t in row.timings)
+        times = ", ".join(f"{shown_name(t.peer)} {duration(t.best)}" for t in row.timings)
         mark = f"  ratio {row.ratio():.3f}" if row.ratio() else ""
         yield f"{row.threads} thread(s): {times}{mark} {row.verdict}"
     for run in result["runs"]:
@@ -96,7 +100,7 @@ def peers_table(found: dict[str, Any]) -> str:
         worst = max((row.difference(t) for t in row.timings), default=0.0) if row.ours else 0.0
         times = [duration(timings[name].best) if name in timings else "" for name in names]
         lines.append([row.work.title, str(row.threads), *times, f"{worst:.1e}"])
-    return table(["work", "threads", *names, "largest difference"], lines)
+    return table(["work", "threads", *map(shown_name, names), "largest difference"], lines)
 
 
 def losses_table(found: dict[str, Any]) -> str:
@@ -112,7 +116,7 @@ def losses_table(found: dict[str, Any]) -> str:
         timings = {timing.peer: timing for timing in row.timings}
         losses = [f"{timings[name].values[-1]:.5f}" if name in timings else "" for name in names]
         lines.append([row.work.title, str(row.threads), *losses])
-    return table(["loss of the last epoch", "threads", *names], lines)
+    return table(["loss of the last epoch", "threads", *map(shown_name, names)], lines)
 
 
 def machine_lines(found: dict[str, Any]) -> str:
