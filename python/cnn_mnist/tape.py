@@ -127,21 +127,8 @@ def make_node(
     return node
 
 
-def wants_grad(*inputs: Storage | None) -> bool:
-    """Whether an operation on these inputs is going to be recorded."""
-    if not thread.grad_enabled:
-        return False
-    for tensor in inputs:
-        if tensor is not None:
-            if tensor._view is not None:
-                current(tensor)
-            if tensor._requires_grad:
-                return True
-    return False
-
-
 def edges_of(inputs: Iterable[Storage | None]) -> list[Any] | None:
-    """Where the gradients of these inputs go; None when nothing is to be recorded."""
+    """Where the gradients of these inputs go; None when the operation is not to be recorded."""
     if not thread.grad_enabled:
         return None
     edges: list[Any] = []
@@ -161,6 +148,34 @@ def edges_of(inputs: Iterable[Storage | None]) -> list[Any] | None:
     return edges if wanted else None
 
 
+def wants_grad(*inputs: Storage | None) -> bool:
+    """Whether an operation on these inputs is going to be recorded."""
+    return edges_of(inputs) is not None
+
+
+def recorded(
+    array: Any,
+    name: str,
+    edges: list[Any],
+    gradients: Gradients,
+    saved: Sequence[Storage | None] = (),
+    saves_result: bool = False,
+) -> Tensor:
+    """The Tensor of an operation's result, with the node that passes gradients along `edges`.
+
+    `saved` and `saves_result` say which values `gradients` will use; a None in `saved` stands
+    for a value that cannot change, a number.
+    """
+    tensor = wrap(array)
+    node = make_node(name, edges, gradients, saved)
+    if saves_result:
+        node.saved.append((tensor._version, 0))
+        node.keeps = True
+    tensor._node = node
+    tensor._requires_grad = True
+    return tensor
+
+
 def record(
     array: Any,
     name: str,
@@ -169,21 +184,11 @@ def record(
     saved: Sequence[Storage | None] = (),
     saves_result: bool = False,
 ) -> Tensor:
-    """The Tensor of an operation's result, with a node if gradients are wanted.
-
-    `saved` and `saves_result` say which values `gradients` will use; a None in `saved` stands
-    for a value that cannot change, a number.
-    """
-    tensor = wrap(array)
+    """`recorded` if an input wants a gradient, else a Tensor without history."""
     edges = edges_of(inputs)
-    if edges is not None:
-        node = make_node(name, edges, gradients, saved)
-        if saves_result:
-            node.saved.append((tensor._version, 0))
-            node.keeps = True
-        tensor._node = node
-        tensor._requires_grad = True
-    return tensor
+    if edges is None:
+        return wrap(array)
+    return recorded(array, name, edges, gradients, saved, saves_result)
 
 
 def view(
@@ -223,27 +228,28 @@ def backward(root: Storage, gradient: Array, retain_graph: bool) -> None:
     if root._node is None:
         leaves[root] = gradient.copy()
     else:
-        pending = {root._node: gradient}
+        pending = {root._node: gradient}  # node -> gradient of its result
         heap = [(-root._node.sequence, root._node)]
         with np.errstate(all="ignore"):
             while heap:
                 node = heappop(heap)[1]
-                _step(node, pending.pop(node), retain_graph, pending, heap, leaves)
+                g = pending.pop(node)
+                for target, part in zip(node.inputs, _gradients(node, g, retain_graph)):
+                    if target is None:
+                        continue
+                    if type(target) is not Node:
+                        _collect(leaves, target, part, g)
+                    elif target in pending:
+                        pending[target] = pending[target] + part
+                    else:
+                        pending[target] = part
+                        heappush(heap, (-target.sequence, target))
     for leaf, total in leaves.items():
         accumulate(leaf, total)
 
 
-def _step(
-    node: Node,
-    g: Array,
-    retain_graph: bool,
-    pending: dict[Node, Array],
-    heap: list[tuple[int, Node]],
-    leaves: dict[Any, Array],
-) -> None:
-    """Pass the gradient of one node's result on to the node's inputs."""
-    if type(g) is not _ndarray:
-        g = _asarray(g)
+def _gradients(node: Node, g: Array, retain_graph: bool) -> Sequence[Any]:
+    """The gradients of a node's inputs; what it saved is given back unless retained."""
     gradients = node.gradients
     if gradients is None:
         raise RuntimeError(FREED)
@@ -254,26 +260,23 @@ def _step(
                 f"inplace operation: a value saved for {node.name} is at version {counter[0]}; "
                 f"expected version {version} instead."
             )
+    if type(g) is not _ndarray:  # NumPy makes scalars of 0-d arrays
+        g = _asarray(g)
     if node.retained is not None:
         _retain(node, g)
-    passed = gradients(g)
     if node.keeps and not retain_graph:
         node.gradients = None
-    for target, gi in zip(node.inputs, passed):
-        if target is None or gi is None:
-            continue
-        if type(target) is Node:
-            if target in pending:
-                pending[target] = pending[target] + gi
-            else:
-                pending[target] = gi
-                heappush(heap, (-target.sequence, target))
-        elif target in leaves:
-            leaves[target] = leaves[target] + gi
-        elif target._grad is not None or (type(gi) is _ndarray and gi.base is None and gi is not g):
-            leaves[target] = gi
-        else:
-            leaves[target] = np.array(gi)
+    return gradients(g)
+
+
+def _collect(leaves: dict[Any, Array], leaf: Any, part: Array, g: Array) -> None:
+    """Add to what a leaf gets, which must be an array of its own if it becomes `.grad`."""
+    if leaf in leaves:
+        leaves[leaf] = leaves[leaf] + part
+    elif leaf._grad is None and (type(part) is not _ndarray or part.base is not None or part is g):
+        leaves[leaf] = np.array(part)
+    else:
+        leaves[leaf] = part
 
 
 def retain(tensor: Storage) -> None:

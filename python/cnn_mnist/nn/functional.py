@@ -46,10 +46,13 @@ def _array(function: str, name: str, value: Any) -> Array:
 
 
 def _tensor(function: str, name: str, value: Any) -> Any:
-    """The argument as a Tensor; None stays."""
-    if value is None or isinstance(value, Storage):
-        return value
-    return wrap(_array(function, name, value))
+    """The argument as a Tensor."""
+    return value if isinstance(value, Storage) else wrap(_array(function, name, value))
+
+
+def _optional(function: str, name: str, value: Any) -> Any:
+    """The argument as a Tensor, or None."""
+    return None if value is None else _tensor(function, name, value)
 
 
 def _gradient(function: str, value: Any, dtype: np.dtype[Any]) -> Array:
@@ -89,12 +92,10 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     if type(input) is _ndarray and type(weight) is _ndarray:
         if bias is None or type(bias) is _ndarray:
             return _core.linear(input, weight, bias)
-    given = [
-        _tensor("linear", name, value)
-        for name, value in (("input", input), ("weight", weight), ("bias", bias))
-    ]
-    y = layers.linear(*given)
-    return y if _any_tensor(input, weight, bias) else y._array
+    x = _tensor("linear", "input", input)
+    w = _tensor("linear", "weight", weight)
+    y = layers.linear(x, w, _optional("linear", "bias", bias))
+    return y if x is input or w is weight or isinstance(bias, Storage) else y._array
 
 
 def linear_backward(grad_output: Any, input: Any, weight: Any) -> Any:
@@ -111,10 +112,6 @@ def linear_backward(grad_output: Any, input: Any, weight: Any) -> Any:
         _array(name, "input", input), _array(name, "weight", weight)
     )
     return _like(_core.linear_backward(g, x, w, True, True, True), grad_output, input, weight)
-
-
-def _any_tensor(*values: Any) -> bool:
-    return any(isinstance(value, Storage) for value in values)
 
 
 # relu --------------------------------------------------------------------------------------
@@ -277,12 +274,11 @@ def nll_loss(
     if type(input) is _ndarray and type(target) is _ndarray:
         if weight is None or type(weight) is _ndarray:
             return _core.nll_loss(input, target, weight, ignore_index, REDUCTIONS[reduction])
-    logp, labels, w = (
-        _tensor("nll_loss", name, value)
-        for name, value in (("input", input), ("target", target), ("weight", weight))
-    )
-    loss = layers.nll_loss(logp, labels, w, ignore_index, reduction)
-    return loss if _any_tensor(input, target, weight) else loss._array
+    x = _tensor("nll_loss", "input", input)
+    t = _tensor("nll_loss", "target", target)
+    w = _optional("nll_loss", "weight", weight)
+    loss = layers.nll_loss(x, t, w, ignore_index, reduction)
+    return loss if x is input or t is target or isinstance(weight, Storage) else loss._array
 
 
 def nll_loss_backward(
@@ -344,12 +340,11 @@ def cross_entropy(
                 input, target, weight, ignore_index, REDUCTIONS[reduction], label_smoothing,
                 False, False,
             )[0]
-    x, t, w = (
-        _tensor("cross_entropy", name, value)
-        for name, value in (("input", input), ("target", target), ("weight", weight))
-    )
+    x = _tensor("cross_entropy", "input", input)
+    t = _tensor("cross_entropy", "target", target)
+    w = _optional("cross_entropy", "weight", weight)
     loss = layers.cross_entropy(x, t, w, ignore_index, reduction, label_smoothing)
-    return loss if _any_tensor(input, target, weight) else loss._array
+    return loss if x is input or t is target or isinstance(weight, Storage) else loss._array
 
 
 def cross_entropy_backward(
@@ -396,7 +391,5 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         Another type, a label that is negative or too large.
     """
     x = _tensor("one_hot", "tensor", tensor)
-    if x is None:
-        raise TypeError("one_hot(): argument 'tensor' must be Tensor, not NoneType")
     y = layers.one_hot(x, num_classes)
     return y if x is tensor else y._array

@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..tape import Array, Storage, record, wants_grad, wrap
+from ..tape import Array, Storage, edges_of, record, recorded, wants_grad, wrap
 from .common import array_like, broadcast, floating_pair, pair, quiet, sum_to, to_array
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
-
-
-def _wants(tensor: Storage | None) -> bool:
-    """Whether the gradient of this operand is wanted, so that the other's value must be kept."""
-    if tensor is None:
-        return False
-    return tensor._requires_grad or (tensor._view is not None and wants_grad(tensor))
 
 
 def add(input: Any, other: Any) -> Tensor:
@@ -70,33 +63,40 @@ def rsub(input: Any, other: Any) -> Tensor:
 def mul(input: Any, other: Any) -> Tensor:
     """input * other."""
     a, b, x, y = pair(input, other)
+    out = broadcast(np.multiply, x, y)
+    edges = edges_of((a, b))
+    if edges is None:
+        return wrap(out)
+    need_x, need_y = edges[0] is not None, edges[1] is not None
     shapes = x.shape, y.shape
-    keep_x, keep_y = _wants(b), _wants(a)
 
     def gradients(g: Array) -> Sequence[Array | None]:
         return (
-            sum_to(g * y, shapes[0]) if keep_y else None,
-            sum_to(g * x, shapes[1]) if keep_x else None,
+            sum_to(g * y, shapes[0]) if need_x else None,
+            sum_to(g * x, shapes[1]) if need_y else None,
         )
 
-    saved = (a if keep_x else None, b if keep_y else None)
-    return record(broadcast(np.multiply, x, y), "MulBackward0", (a, b), gradients, saved)
+    saved = (a if need_y else None, b if need_x else None)
+    return recorded(out, "MulBackward0", edges, gradients, saved)
 
 
 def div(input: Any, other: Any) -> Tensor:
     """input / other, float32 for integers. d(x/y) = dx/y - dy x/y^2."""
     a, b, x, y = floating_pair(input, other)
+    out = broadcast(np.divide, x, y)
+    edges = edges_of((a, b))
+    if edges is None:
+        return wrap(out)
+    need_x, need_y = edges[0] is not None, edges[1] is not None
     shapes = x.shape, y.shape
-    keep_x, need_x = _wants(b), _wants(a)
 
     def gradients(g: Array) -> Sequence[Array | None]:
         return (
             sum_to(g / y, shapes[0]) if need_x else None,
-            sum_to(-g * ((x / y) / y), shapes[1]) if keep_x else None,
+            sum_to(-g * ((x / y) / y), shapes[1]) if need_y else None,
         )
 
-    saved = (a if keep_x else None, b)
-    return record(broadcast(np.divide, x, y), "DivBackward0", (a, b), gradients, saved)
+    return recorded(out, "DivBackward0", edges, gradients, (a if need_y else None, b))
 
 
 def reciprocal(input: Tensor) -> Tensor:
@@ -137,7 +137,10 @@ def pow(input: Any, exponent: Any) -> Tensor:
     if x.dtype.kind in "iu" and b is None and k < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     out = np.asarray(broadcast(_power, x, k))
-    need_x, need_k = _wants(a), _wants(b)
+    edges = edges_of((a, b))
+    if edges is None:
+        return wrap(out)
+    need_x, need_k = edges[0] is not None, edges[1] is not None
 
     def gradients(g: Array) -> Sequence[Array | None]:
         dx = dk = None
@@ -149,7 +152,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
         return dx, dk
 
     name = "PowBackward0" if b is None else "PowBackward2" if a is None else "PowBackward1"
-    return record(out, name, (a, b), gradients, (a, b), need_k)
+    return recorded(out, name, edges, gradients, (a, b), need_k)
 
 
 def _power(x: Array, k: Array) -> Any:
@@ -217,7 +220,10 @@ def matmul(input: Any, other: Any) -> Tensor:
         out = quiet(np.matmul, x, y)
     except ValueError:
         raise _matmul_error(x, y) from None
-    keep_x, keep_y = _wants(b), _wants(a)
+    edges = edges_of((a, b))
+    if edges is None:
+        return wrap(out)
+    need_x, need_y = edges[0] is not None, edges[1] is not None
 
     def gradients(g: Array) -> Sequence[Array | None]:
         rows = x if x.ndim > 1 else x[None, :]
@@ -225,14 +231,14 @@ def matmul(input: Any, other: Any) -> Tensor:
         g = g if x.ndim > 1 else np.expand_dims(g, -1 if y.ndim == 1 else -2)
         g = g if y.ndim > 1 else g[..., None]
         dx = dy = None
-        if keep_y:
+        if need_x:
             dx = sum_to(g @ columns.swapaxes(-1, -2), rows.shape).reshape(x.shape)
-        if keep_x:
+        if need_y:
             dy = sum_to(rows.swapaxes(-1, -2) @ g, columns.shape).reshape(y.shape)
         return dx, dy
 
-    saved = (a if keep_x else None, b if keep_y else None)
-    return record(out, _matmul_name(x.ndim, y.ndim), (a, b), gradients, saved)
+    saved = (a if need_y else None, b if need_x else None)
+    return recorded(out, _matmul_name(x.ndim, y.ndim), edges, gradients, saved)
 
 
 def rmatmul(input: Any, other: Any) -> Tensor:

@@ -32,7 +32,7 @@ class _Quiet(threading.local):
 def _quiet_by_context(function: Callable[..., Any], *args: Any) -> Any:
     try:
         return _quiet.run(function, *args)
-    except RuntimeError:  # a finalizer that runs within this thread's context: not enterable
+    except RuntimeError:  # within the context already: a finalizer called by the collector
         return _quiet_by_errstate(function, *args)
 
 

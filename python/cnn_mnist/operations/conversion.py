@@ -91,6 +91,9 @@ def to_bool(input: Tensor) -> Tensor:
     return cast(input, dtypes.bool_.dtype)
 
 
+_ONE = {each.dtype: np.ones((), each.dtype) for each in dtypes.ALL}
+
+
 def seed_gradient(tensor: Tensor, gradient: Any) -> Array:
     """The gradient with respect to `tensor` that `tensor.backward(gradient)` starts from."""
     if not tensor.requires_grad:
@@ -101,7 +104,7 @@ def seed_gradient(tensor: Tensor, gradient: Any) -> Array:
     if gradient is None:
         if x.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
-        return np.ones(x.shape, x.dtype)
+        return _ONE[x.dtype] if not x.ndim else np.ones(x.shape, x.dtype)
     g = to_array(gradient)
     if g.shape != x.shape:
         raise RuntimeError(

@@ -143,21 +143,21 @@ def div_(input: Tensor, other: Any) -> Tensor:
 
 
 # filling -------------------------------------------------------------------------------------
-def _fill(tensor: Tensor, value: Any, name: str, source: Storage | None = None) -> Tensor:
-    """Overwrite all elements with a number or with those of `source`."""
+def _fill(tensor: Tensor, value: float, name: str, source: Storage | None = None) -> Tensor:
+    """Overwrite all elements with those of `source`, without one with a number."""
     wanted = prepare(tensor, source)
-    quiet(np.copyto, tensor._array, value, "unsafe")
-    _overwritten(tensor, wanted, name, source)
+    if source is None:
+        quiet(tensor._array.fill, value)
+    else:
+        quiet(np.copyto, tensor._array, source._array, "unsafe")
+    tensor._version[0] += 1
+    if wanted:
+        _overwritten(tensor, name, source)
     return tensor
 
 
-def _overwritten(
-    tensor: Storage, wanted: bool, name: str, source: Storage | None = None
-) -> None:
+def _overwritten(tensor: Storage, name: str, source: Storage | None = None) -> None:
     """All elements are new: the gradient stops at the old ones and passes to `source`."""
-    changed(tensor)
-    if not wanted:
-        return
     if source is None:
         rebase(tensor, make_node(name, [None], lambda g: (None,)))
         return
@@ -185,7 +185,7 @@ def fill_(input: Tensor, value: Any) -> Tensor:
                 "fill_ only supports 0-dimension value tensor but got tensor with "
                 f"{value._array.ndim} dimensions."
             )
-        return _fill(input, value._array, "FillBackward1", value)
+        return _fill(input, 0, "FillBackward1", value)
     return _fill(input, value, "FillBackward0")
 
 
@@ -200,7 +200,7 @@ def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
             f"The size of src {list(src._array.shape)} must match the size of the tensor "
             f"{list(input._array.shape)}"
         ) from None
-    return _fill(input, src._array, "CopyBackwards", src)
+    return _fill(input, 0, "CopyBackwards", src)
 
 
 # random numbers ------------------------------------------------------------------------------
@@ -225,7 +225,9 @@ def random_(
 def _draw(input: Tensor, name: str, fill: Callable[..., None], *arguments: Any) -> Tensor:
     wanted = prepare(input)
     fill(input._array, *arguments)
-    _overwritten(input, wanted, name)
+    changed(input)
+    if wanted:
+        _overwritten(input, name)
     return input
 
 

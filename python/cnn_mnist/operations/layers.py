@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _core
 from ..dtypes import I64, promote_types
-from ..tape import Array, record, wants_grad, wrap
+from ..tape import Array, edges_of, record, recorded, wants_grad, wrap
 from .arithmetic import add, matmul
 from .common import cast
 from .shaping import t
@@ -34,21 +34,18 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         y = matmul(input, t(weight))
         return y if bias is None else add(y, bias)
     y = _core.linear(x, w, None if bias is None else bias._array)
-    if not wants_grad(input, weight, bias):
+    edges = edges_of((input, weight, bias))
+    if edges is None:
         return wrap(y)
-    need_x, need_w = input._requires_grad, weight._requires_grad
-    need_b = bias is not None and bias._requires_grad
-    if not need_w:
-        x = None
-    if not need_x:
-        w = None
+    need_x, need_w, need_b = (edge is not None for edge in edges)
+    x, w = x if need_w else None, w if need_x else None
 
     def gradients(g: Array) -> Sequence[Array | None]:
         return _core.linear_backward(g, x, w, need_x, need_w, need_b)
 
     name = _linear_name(input, weight, bias)
     saved = (input if need_w else None, weight if need_x else None)
-    return record(y, name, (input, weight, bias), gradients, saved)
+    return recorded(y, name, edges, gradients, saved)
 
 
 def _linear_name(input: Tensor, weight: Tensor, bias: Tensor | None) -> str:
@@ -104,10 +101,16 @@ def cross_entropy(
     if not probabilities:
         _refuse_grad_of_weight("nll_loss", weight)
     w = None if weight is None else weight._array
-    need_x, need_target = wants_grad(input), probabilities and wants_grad(target)
+    edges = edges_of((input, target if probabilities else None))
+    need_x, need_target = (False, False) if edges is None else (
+        edges[0] is not None, edges[1] is not None
+    )
     loss, dx, dtarget = _core.cross_entropy(
         input._array, target._array, w, ignore_index, code, label_smoothing, need_x, need_target
     )
+
+    if edges is None:
+        return wrap(loss)
 
     def gradients(g: Array) -> Sequence[Array | None]:
         return (
@@ -115,9 +118,8 @@ def cross_entropy(
             _core.cross_entropy_backward(g, dtarget) if need_target else None,
         )
 
-    edges = (input, target if probabilities else None)
     name = _loss_name(input._array, probabilities, reduction, label_smoothing)
-    return record(loss, name, edges, gradients, (None,))
+    return recorded(loss, name, edges, gradients, (None,))
 
 
 def _loss_name(x: Array, probabilities: bool, reduction: str, label_smoothing: float) -> str:
