@@ -46,8 +46,14 @@ if TYPE_CHECKING:
 
 # Imported when first used: `import cnn_mnist` costs little.
 _MODULES = ("datasets", "nn", "optim", "plots", "testing", "utils")
-_HOME = {"Epoch": "history", "History": "history", "fit": "training", "load": "files",
-         "predict": "training", "save": "files"}
+_HOME = {
+    "Epoch": "history",
+    "History": "history",
+    "fit": "training",
+    "load": "files",
+    "predict": "training",
+    "save": "files",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -61,7 +61,9 @@ def truth(self: Tensor) -> bool:
 def item(self: Tensor) -> Any:
     """The only element, as a Python number."""
     if self._array.size != 1:
-        raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
+        raise RuntimeError(
+            f"a Tensor with {self._array.size} elements cannot be converted to Scalar"
+        )
     return self._array.item()
 
 
@@ -140,9 +142,7 @@ def array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Array:
 
 def dlpack(self: Tensor, **options: Any) -> Any:
     if self.requires_grad:
-        raise BufferError(
-            "Can't export tensors that require gradient, use tensor.detach()"
-        )
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     return self._array.__dlpack__(**options)
 
 
@@ -150,7 +150,7 @@ def dlpack_device(self: Tensor) -> Any:
     return self._array.__dlpack_device__()
 
 
-_ON_TAPE = {
+_ON_TAPE: dict[Any, Any] = {
     np.add: arithmetic.add,
     np.subtract: arithmetic.sub,
     np.multiply: arithmetic.mul,
@@ -174,10 +174,39 @@ _ON_TAPE = {
 _UNARY = (np.negative, np.exp, np.log, np.sqrt, np.absolute)
 # Functions whose results carry no gradient: of shapes, comparisons, tests.
 _FREE = {
-    "shape", "ndim", "size", "array_equal", "array_equiv", "allclose", "isclose", "may_share_memory",
-    "shares_memory", "argmax", "argmin", "isnan", "isinf", "isfinite", "all", "any", "result_type",
-    "can_cast", "array_repr", "array_str", "array2string", "iscomplexobj", "isrealobj", "sign",
-    "greater", "less", "equal", "signbit", "floor", "ceil", "rint", "trunc", "round",
+    "shape",
+    "ndim",
+    "size",
+    "array_equal",
+    "array_equiv",
+    "allclose",
+    "isclose",
+    "may_share_memory",
+    "shares_memory",
+    "argmax",
+    "argmin",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "all",
+    "any",
+    "result_type",
+    "can_cast",
+    "array_repr",
+    "array_str",
+    "array2string",
+    "iscomplexobj",
+    "isrealobj",
+    "sign",
+    "greater",
+    "less",
+    "equal",
+    "signbit",
+    "floor",
+    "ceil",
+    "rint",
+    "trunc",
+    "round",
 }
 
 

@@ -207,7 +207,7 @@ def view(
     if outer is None:
         result._view = (tensor, replay, spread, tensor._node)
     else:
-        root, inner, widen, node = outer
+        root, inner, widen, _ = outer
         result._view = (
             root,
             lambda array: replay(inner(array)),
@@ -321,4 +321,4 @@ def accumulate(tensor: Any, gradient: Array) -> None:
         grad._version[0] += 1
 
 
-from .tensor import Tensor  # noqa: E402  (operations, and so Tensor, are made of the above)
+from .tensor import Tensor  # at the end: operations, and so Tensor, are made of the above

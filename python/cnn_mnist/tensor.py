@@ -141,7 +141,9 @@ class Tensor(Storage):
         if not isinstance(value, Storage):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if self._requires_grad and value._array.dtype.kind != "f":
-            raise RuntimeError("data set to a tensor that requires gradients must be floating point")
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point"
+            )
         self._array = value._array
 
     # the tape ------------------------------------------------------------------------------
@@ -154,8 +156,6 @@ class Tensor(Storage):
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         if self._node is not None:
-            if value:
-                return
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a "
                 "computed variable in a subgraph that doesn't require differentiation use "
@@ -167,7 +167,8 @@ class Tensor(Storage):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Sets `requires_grad`; returns the Tensor itself."""
-        self.requires_grad = requires_grad
+        if not (requires_grad and self._node is not None):
+            self.requires_grad = requires_grad
         return self
 
     @property

@@ -123,9 +123,7 @@ def gradcheck(
 def _outputs(func: Callable[..., Any], tensors: Sequence[Any]) -> list[Any]:
     results = func(*tensors)
     results = results if isinstance(results, (tuple, list)) else (results,)
-    return [
-        each for each in results if isinstance(each, Storage) and each._array.dtype.kind == "f"
-    ]
+    return [each for each in results if isinstance(each, Storage) and each._array.dtype.kind == "f"]
 
 
 def _by_tape(func: Callable[..., Any], tensors: Sequence[Any], number: int, wanted: Any) -> Array:

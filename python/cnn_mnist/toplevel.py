@@ -14,8 +14,26 @@ from .operations.creation import arange, as_tensor, from_numpy, ones, tensor, ze
 from .tape import Storage, wrap
 
 __all__ = [
-    "abs", "allclose", "arange", "argmax", "as_tensor", "cat", "equal", "exp", "from_numpy", "log",
-    "log_softmax", "logsumexp", "max", "mean", "ones", "relu", "softmax", "stack", "sum", "tensor",
+    "abs",
+    "allclose",
+    "arange",
+    "argmax",
+    "as_tensor",
+    "cat",
+    "equal",
+    "exp",
+    "from_numpy",
+    "log",
+    "log_softmax",
+    "logsumexp",
+    "max",
+    "mean",
+    "ones",
+    "relu",
+    "softmax",
+    "stack",
+    "sum",
+    "tensor",
     "zeros",
 ]
 
@@ -64,9 +82,9 @@ allclose = _arrays_too(comparisons.allclose)
 def _sequence_of_arrays(operation: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(operation)
     def function(tensors: Any, dim: int = 0) -> Any:
-        if isinstance(tensors, (tuple, list)) and all(type(each) is np.ndarray for each in tensors):
-            if tensors:
-                return operation([wrap(each) for each in tensors], dim)._array
+        listed = isinstance(tensors, (tuple, list)) and len(tensors) > 0
+        if listed and all(type(each) is np.ndarray for each in tensors):
+            return operation([wrap(each) for each in tensors], dim)._array
         return operation(tensors, dim)
 
     return function

@@ -22,9 +22,21 @@ from ..operations.layers import REDUCTIONS
 from ..tape import Array, Storage, wrap
 
 __all__ = [
-    "cross_entropy", "cross_entropy_backward", "linear", "linear_backward", "log_softmax",
-    "log_softmax_backward", "logsumexp", "logsumexp_backward", "nll_loss", "nll_loss_backward",
-    "one_hot", "relu", "relu_backward", "softmax", "softmax_backward",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "linear",
+    "linear_backward",
+    "log_softmax",
+    "log_softmax_backward",
+    "logsumexp",
+    "logsumexp_backward",
+    "nll_loss",
+    "nll_loss_backward",
+    "one_hot",
+    "relu",
+    "relu_backward",
+    "softmax",
+    "softmax_backward",
 ]
 
 _ndarray = np.ndarray
@@ -43,6 +55,13 @@ def _array(function: str, name: str, value: Any) -> Array:
         except TypeError:
             pass
     raise TypeError(f"{function}(): argument '{name}' must be Tensor, not {type(value).__name__}")
+
+
+def _arrays(a: Any, b: Any, optional: Any) -> bool:
+    """Whether all are plain arrays: the short way, without Tensors."""
+    if type(a) is not _ndarray or type(b) is not _ndarray:
+        return False
+    return optional is None or type(optional) is _ndarray
 
 
 def _tensor(function: str, name: str, value: Any) -> Any:
@@ -89,9 +108,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     RuntimeError
         Sizes or types that do not fit.
     """
-    if type(input) is _ndarray and type(weight) is _ndarray:
-        if bias is None or type(bias) is _ndarray:
-            return _core.linear(input, weight, bias)
+    if _arrays(input, weight, bias):
+        return _core.linear(input, weight, bias)
     x = _tensor("linear", "input", input)
     w = _tensor("linear", "weight", weight)
     y = layers.linear(x, w, _optional("linear", "bias", bias))
@@ -108,8 +126,9 @@ def linear_backward(grad_output: Any, input: Any, weight: Any) -> Any:
     weight : (out_features, in_features)
     """
     name = "linear_backward"
-    g, x, w = _array(name, "grad_output", grad_output), *(
-        _array(name, "input", input), _array(name, "weight", weight)
+    g, x, w = (
+        _array(name, "grad_output", grad_output),
+        *(_array(name, "input", input), _array(name, "weight", weight)),
     )
     return _like(_core.linear_backward(g, x, w, True, True, True), grad_output, input, weight)
 
@@ -271,9 +290,8 @@ def nll_loss(
     """
     if size_average is not None or reduce is not None or reduction not in REDUCTIONS:
         reduction = _reduction(reduction, size_average, reduce)
-    if type(input) is _ndarray and type(target) is _ndarray:
-        if weight is None or type(weight) is _ndarray:
-            return _core.nll_loss(input, target, weight, ignore_index, REDUCTIONS[reduction])
+    if _arrays(input, target, weight):
+        return _core.nll_loss(input, target, weight, ignore_index, REDUCTIONS[reduction])
     x = _tensor("nll_loss", "input", input)
     t = _tensor("nll_loss", "target", target)
     w = _optional("nll_loss", "weight", weight)
@@ -334,12 +352,11 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None or reduction not in REDUCTIONS:
         reduction = _reduction(reduction, size_average, reduce)
-    if type(input) is _ndarray and type(target) is _ndarray:
-        if (weight is None or type(weight) is _ndarray) and target.dtype.kind != "f":
-            return _core.cross_entropy(
-                input, target, weight, ignore_index, REDUCTIONS[reduction], label_smoothing,
-                False, False,
-            )[0]
+    if _arrays(input, target, weight) and target.dtype.kind != "f":
+        code = REDUCTIONS[reduction]
+        return _core.cross_entropy(
+            input, target, weight, ignore_index, code, label_smoothing, False, False
+        )[0]
     x = _tensor("cross_entropy", "input", input)
     t = _tensor("cross_entropy", "target", target)
     w = _optional("cross_entropy", "weight", weight)

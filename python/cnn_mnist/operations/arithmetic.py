@@ -101,7 +101,7 @@ def div(input: Any, other: Any) -> Tensor:
 
 def reciprocal(input: Tensor) -> Tensor:
     """1 / input. d(1/x) = -dx/x^2."""
-    one, a, _, x = floating_pair(1.0, input)
+    _, a, _, x = floating_pair(1.0, input)
     y = quiet(np.reciprocal, x)
     return record(y, "ReciprocalBackward0", (a,), lambda g: (-g * (y * y),), (), True)
 
@@ -267,8 +267,7 @@ def _matmul_name(x_ndim: int, y_ndim: int) -> str:
 def _matmul_error(x: Array, y: Array) -> RuntimeError:
     if not x.ndim or not y.ndim:
         return RuntimeError(
-            "both arguments to matmul need to be at least 1D, "
-            f"but they are {x.ndim}D and {y.ndim}D"
+            f"both arguments to matmul need to be at least 1D, but they are {x.ndim}D and {y.ndim}D"
         )
     left, right = ("x".join(map(str, each.shape)) for each in (x, y))
     return RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({left} and {right})")

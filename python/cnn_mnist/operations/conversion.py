@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def to(input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+def to(
+    input: Tensor, *args: Any, dtype: Any = None, device: Any = None, copy: bool = False
+) -> Tensor:
     """`to(dtype)`, `to(other_tensor)`, `to("cpu")`: itself if nothing changes and not `copy`.
 
     The gradient is converted back.
@@ -97,9 +99,7 @@ _ONE = {each.dtype: np.ones((), each.dtype) for each in dtypes.ALL}
 def seed_gradient(tensor: Tensor, gradient: Any) -> Array:
     """The gradient with respect to `tensor` that `tensor.backward(gradient)` starts from."""
     if not tensor.requires_grad:
-        raise RuntimeError(
-            "element 0 of tensors does not require grad and does not have a grad_fn"
-        )
+        raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
     x = tensor._array
     if gradient is None:
         if x.size != 1:

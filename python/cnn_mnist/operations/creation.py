@@ -172,7 +172,11 @@ def _sizes(size: Sequence[Any]) -> tuple[int, ...]:
 
 
 def arange(
-    start: float, end: float | None = None, step: float = 1, *, dtype: Any = None,
+    start: float,
+    end: float | None = None,
+    step: float = 1,
+    *,
+    dtype: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, ... below `end`; int64 for integers, float32 with a float among them."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..tape import Array, Storage, edges_of, make_node, record, view
-from .common import sum_to, to_array
+from .common import array_like, sum_to, to_array
 from .inplace import changed, prepare, rebase
 
 if TYPE_CHECKING:
@@ -81,10 +81,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
 
 
 def _value(value: Any, x: Array) -> Array:
-    y = to_array(value)
-    if y.dtype.kind not in "biuf":
-        raise TypeError(f"can't assign a {type(value).__name__} to a {x.dtype} Tensor")
-    return y
+    if isinstance(value, (Storage, int, float, np.generic)) or array_like(value):
+        y = to_array(value)
+        if y.dtype.kind in "biuf":
+            return y
+    raise TypeError(f"can't assign a {type(value).__name__} to a {x.dtype} Tensor")
 
 
 def _fitting(y: Array, shape: tuple[int, ...]) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dtypes import of_numpy
 from ..grad_mode import thread
-from ..tape import Array, Node, Storage, current, make_node, wants_grad
+from ..tape import Array, Node, Storage, current, edges_of, make_node, wants_grad, wrap
 from .arithmetic import add, div, mul, sub
 from .common import pair, quiet, sum_to
 from .pointwise import clamp, relu
@@ -84,6 +84,13 @@ def _recorded(tensor: Tensor, result: Tensor) -> Tensor:
     return tensor
 
 
+def _before(tensor: Tensor) -> Tensor:
+    """A copy of the value with the history of `tensor`, for an operation that keeps it."""
+    copy = wrap(tensor._array.copy())
+    copy._node, copy._requires_grad = tensor._node, tensor._requires_grad
+    return copy
+
+
 def _store(tensor: Storage, y: Array) -> None:
     x = tensor._array
     if y.shape != x.shape:
@@ -112,7 +119,7 @@ def _arithmetic(
 ) -> Tensor:
     x = tensor._array
     if prepare(tensor, other if isinstance(other, Storage) else None):
-        return _recorded(tensor, operation(tensor, other))
+        return _recorded(tensor, operation(_before(tensor), other))
     _, _, a, b = pair(tensor, other)
     if a is x and x.dtype.kind == "f" and (b.shape == x.shape or not b.ndim):
         quiet(ufunc, x, b, x)
@@ -143,7 +150,7 @@ def div_(input: Tensor, other: Any) -> Tensor:
 
 
 # filling -------------------------------------------------------------------------------------
-def _fill(tensor: Tensor, value: float, name: str, source: Storage | None = None) -> Tensor:
+def _fill(tensor: Tensor, value: Any, name: str, source: Storage | None = None) -> Tensor:
     """Overwrite all elements with those of `source`, without one with a number."""
     wanted = prepare(tensor, source)
     if source is None:
@@ -157,17 +164,14 @@ def _fill(tensor: Tensor, value: float, name: str, source: Storage | None = None
 
 
 def _overwritten(tensor: Storage, name: str, source: Storage | None = None) -> None:
-    """All elements are new: the gradient stops at the old ones and passes to `source`."""
-    if source is None:
-        rebase(tensor, make_node(name, [None], lambda g: (None,)))
-        return
-    shape, dtype = source._array.shape, source._array.dtype
-    edge = (source._node or source) if source._requires_grad else None
+    """All elements are new: the gradient of the old ones is 0, and g passes to `source`."""
+    edges = edges_of((tensor, source)) or []
+    shape, dtype = (None, None) if source is None else (source._array.shape, source._array.dtype)
 
-    def gradients(g: Array) -> Sequence[Array]:
-        return (sum_to(g, shape).astype(dtype, copy=False),)
+    def gradients(g: Array) -> Sequence[Array | None]:
+        return np.zeros_like(g), None if shape is None else sum_to(g, shape).astype(dtype)
 
-    rebase(tensor, make_node(name, [edge], gradients))
+    rebase(tensor, make_node(name, edges, gradients))
 
 
 def zero_(input: Tensor) -> Tensor:
@@ -185,8 +189,8 @@ def fill_(input: Tensor, value: Any) -> Tensor:
                 "fill_ only supports 0-dimension value tensor but got tensor with "
                 f"{value._array.ndim} dimensions."
             )
-        return _fill(input, 0, "FillBackward1", value)
-    return _fill(input, value, "FillBackward0")
+        return _fill(input, 0, "FillBackward3", value)
+    return _fill(input, value, "FillBackward2")
 
 
 def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
@@ -234,7 +238,7 @@ def _draw(input: Tensor, name: str, fill: Callable[..., None], *arguments: Any) 
 def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Each element moved into [min, max], in place."""
     prepare(input)
-    return _recorded(input, clamp(input, min, max))
+    return _recorded(input, clamp(_before(input), min, max))
 
 
 def relu_(input: Tensor) -> Tensor:

@@ -29,16 +29,16 @@ _WITHOUT_BIAS = {
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x W^T + b; dx = g W, dW = g^T x, db = sum of g over the rows."""
-    x, w = input._array, weight._array
-    if x.dtype.kind != "f":
-        y = matmul(input, t(weight))
-        return y if bias is None else add(y, bias)
-    y = _core.linear(x, w, None if bias is None else bias._array)
+    if input._array.dtype.kind != "f":
+        product = matmul(input, t(weight))
+        return product if bias is None else add(product, bias)
+    y = _core.linear(input._array, weight._array, None if bias is None else bias._array)
     edges = edges_of((input, weight, bias))
     if edges is None:
         return wrap(y)
     need_x, need_w, need_b = (edge is not None for edge in edges)
-    x, w = x if need_w else None, w if need_x else None
+    x = input._array if need_w else None
+    w = weight._array if need_x else None
 
     def gradients(g: Array) -> Sequence[Array | None]:
         return _core.linear_backward(g, x, w, need_x, need_w, need_b)
@@ -102,9 +102,8 @@ def cross_entropy(
         _refuse_grad_of_weight("nll_loss", weight)
     w = None if weight is None else weight._array
     edges = edges_of((input, target if probabilities else None))
-    need_x, need_target = (False, False) if edges is None else (
-        edges[0] is not None, edges[1] is not None
-    )
+    need_x = edges is not None and edges[0] is not None
+    need_target = edges is not None and edges[1] is not None
     loss, dx, dtarget = _core.cross_entropy(
         input._array, target._array, w, ignore_index, code, label_smoothing, need_x, need_target
     )
@@ -114,8 +113,8 @@ def cross_entropy(
 
     def gradients(g: Array) -> Sequence[Array | None]:
         return (
-            _core.cross_entropy_backward(g, dx) if need_x else None,
-            _core.cross_entropy_backward(g, dtarget) if need_target else None,
+            None if dx is None else _core.cross_entropy_backward(g, dx),
+            None if dtarget is None else _core.cross_entropy_backward(g, dtarget),
         )
 
     name = _loss_name(input._array, probabilities, reduction, label_smoothing)
@@ -159,4 +158,3 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     out = np.zeros((*labels.shape, num_classes), I64)
     np.put_along_axis(out, labels[..., None], 1, -1)
     return wrap(out)
-

@@ -48,7 +48,7 @@ def abs(input: Tensor) -> Tensor:
     """Absolute value of each element. d|x| = sign(x) dx, 0 at 0 and nan."""
     x = input._array
     if x.dtype.kind == "b":
-        raise NotImplementedError('"abs_cpu" not implemented for \'Bool\'')
+        raise NotImplementedError("\"abs_cpu\" not implemented for 'Bool'")
 
     def gradients(g: Array) -> tuple[Array]:
         return (g * ((x > 0).astype(x.dtype) - (x < 0)),)
@@ -64,9 +64,7 @@ def relu(input: Tensor) -> Tensor:
             raise RuntimeError("Boolean inputs not supported for relu")
         return record(np.maximum(x, 0), "ReluBackward0", (input,), lambda g: (g,))
     y = _core.relu(x)
-    return record(
-        y, "ReluBackward0", (input,), lambda g: (_core.relu_backward(g, y),), (), True
-    )
+    return record(y, "ReluBackward0", (input,), lambda g: (_core.relu_backward(g, y),), (), True)
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:

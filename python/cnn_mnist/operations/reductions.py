@@ -35,7 +35,7 @@ def _add_up(x: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     """Sum of floats. Adding many rows one by one would lose digits of float32: float64 does it."""
     rows = axes and x.shape[axes[0]] > 512 and axes[-1] != x.ndim - 1
     dtype = np.float64 if rows and x.dtype != np.float64 else x.dtype
-    total = quiet(lambda: np.add.reduce(x, axis=axes, dtype=dtype, keepdims=keepdim))
+    total = quiet(lambda: x.sum(axis=axes, dtype=dtype, keepdims=keepdim))
     return np.asarray(total, x.dtype)
 
 
@@ -57,7 +57,7 @@ def sum(
     axes = _axes(x, dim)
     if x.dtype.kind != "f":
         kind = x.dtype if dtype is not None else I64
-        return wrap(np.add.reduce(x, axis=axes, dtype=kind, keepdims=keepdim))
+        return wrap(x.sum(axis=axes, dtype=kind, keepdims=keepdim))
     shape = x.shape
     name = "SumBackward0" if dim is None else "SumBackward1"
     return record(
@@ -176,26 +176,28 @@ def _variance(
 
 
 # extremes ----------------------------------------------------------------------------------
-class _Extremes(NamedTuple):
+class MaxAlongDim(NamedTuple):
+    """What `x.max(dim)` returns: values, and their first indices along dim."""
+
     values: Any
     indices: Any
 
     def __repr__(self) -> str:
-        return f"{self._title}(\nvalues={self.values!r},\nindices={self.indices!r})"
+        return _extremes_text("max", self.values, self.indices)
 
 
-class MaxAlongDim(_Extremes):
-    """What `x.max(dim)` returns: values, and their first indices along dim."""
-
-    _title = "cnn_mnist.return_types.max"
-    __slots__ = ()
-
-
-class MinAlongDim(_Extremes):
+class MinAlongDim(NamedTuple):
     """What `x.min(dim)` returns: values, and their first indices along dim."""
 
-    _title = "cnn_mnist.return_types.min"
-    __slots__ = ()
+    values: Any
+    indices: Any
+
+    def __repr__(self) -> str:
+        return _extremes_text("min", self.values, self.indices)
+
+
+def _extremes_text(name: str, values: Any, indices: Any) -> str:
+    return f"cnn_mnist.return_types.{name}(\nvalues={values!r},\nindices={indices!r})"
 
 
 def max(
@@ -252,8 +254,11 @@ def _extreme(
         if not keepdim and x.ndim:
             values = values.reshape(indices.shape)
         along = record(
-            values, f"{title}Backward0", (input,),
-            lambda g: (_put_along(g, x, at, dim),), (None,),
+            values,
+            f"{title}Backward0",
+            (input,),
+            lambda g: (_put_along(g, x, at, dim),),
+            (None,),
         )
         return pair_type(along, wrap(at if keepdim else indices))
     _refuse_empty(name, x, None)

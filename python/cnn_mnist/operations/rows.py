@@ -22,7 +22,7 @@ def _rows(input: Tensor, dim: int, dtype: Any, name: str) -> tuple[Tensor, int]:
     x = input._array
     if x.dtype.kind != "f":
         kind = of_numpy(x.dtype).long_name
-        raise NotImplementedError(f'"{name}_lastdim_kernel_impl" not implemented for \'{kind}\'')
+        raise NotImplementedError(f"\"{name}_lastdim_kernel_impl\" not implemented for '{kind}'")
     return input, check_dim(dim, x.ndim)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dtypes import promote_types
-from ..tape import Array, Storage, record, view, wrap
+from ..tape import Array, Storage, record, view
 from .common import cast, check_dim, check_dims, size_of, sum_to
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def _reshaped(input: Tensor, shape: tuple[int, ...], must_share: bool) -> Tensor
     before = x.shape
     y = x.reshape(shape)
     if _shares(x, y):
-        return view(
-            input, lambda array: array.reshape(shape), "ViewBackward0", lambda g: g.reshape(before)
-        )
+        plain = must_share or x.flags.c_contiguous
+        name = "ViewBackward0" if plain else "ReshapeAliasBackward0"
+        return view(input, lambda array: array.reshape(shape), name, lambda g: g.reshape(before))
     if must_share:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one "
@@ -90,7 +90,9 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if isinstance(dim, (tuple, list)):
         name = "SqueezeBackward2"
     return view(
-        input, lambda array: array.squeeze(ones) if ones else array[...], name,
+        input,
+        lambda array: array.squeeze(ones) if ones else array[...],
+        name,
         lambda g: g.reshape(before),
     )
 
@@ -100,7 +102,9 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     axis = check_dim(dim, input._array.ndim + 1)
     before = input._array.shape
     return view(
-        input, lambda array: np.expand_dims(array, axis), "UnsqueezeBackward0",
+        input,
+        lambda array: np.expand_dims(array, axis),
+        "UnsqueezeBackward0",
         lambda g: g.reshape(before),
     )
 
@@ -155,8 +159,7 @@ def matrix_transpose(input: Tensor) -> Tensor:
     ndim = input._array.ndim
     if ndim < 2:
         raise RuntimeError(
-            "tensor.mT is only supported on matrices or batches of matrices. "
-            f"Got {ndim}-D tensor."
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {ndim}-D tensor."
         )
     return _exchanged(input, -2, -1, "TransposeBackward0")
 
@@ -189,7 +192,9 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
         shape.append(own if size == -1 else size)
     before = x.shape
     return view(
-        input, lambda array: _broadcast(array, tuple(shape)), "ExpandBackward0",
+        input,
+        lambda array: _broadcast(array, tuple(shape)),
+        "ExpandBackward0",
         lambda g: sum_to(g, before),
     )
 

@@ -1,0 +1,107 @@
+"""Arguments and errors of nn.functional are torch's."""
+
+import pytest
+from both import agree, cases
+
+RELU_AND_SOFTMAX = cases("""
+F.relu(x); F.relu(i); F.relu(b); F.relu(None); F.relu([1.]); F.relu(r); F.relu(q, inplace=True)
+F.relu(r, inplace=True); F.relu(x, True)
+F.softmax(x, 1); F.softmax(x); F.softmax(c); F.softmax(z); F.softmax(v); F.softmax(x, dim=-1)
+F.softmax(x, 5); F.softmax(x, 'a'); F.softmax(x, 1.0); F.softmax(i, 1); F.softmax(i, 0)
+F.softmax(i, 1, dtype=T.float32); F.softmax(x, 1, dtype=T.float64);
+F.softmax(r, 1, dtype=T.float64)
+F.log_softmax(x); F.log_softmax(r, 0); F.log_softmax(n, 1); F.softmax(n, 0); F.softmax(b, 1)
+""")
+
+LINEAR = cases("""
+F.linear(x, y); F.linear(x, y, T.ones(2)); F.linear(x, y, T.ones(3)); F.linear(x, T.ones(4, 5))
+F.linear(x, d); F.linear(i, i); F.linear(i, i, T.ones(2).long()); F.linear(v, v);
+F.linear(v, v, z)
+F.linear(x, v); F.linear(x, v, z); F.linear(z, v); F.linear(v, z); F.linear(c, T.ones(2, 4))
+F.linear(c, T.ones(4), None); F.linear(x, c); F.linear(x, None); F.linear(None, x)
+F.linear(x, [1.]); F.linear(e, y); F.linear(x, T.ones(0, 3)); F.linear(x, y, [1., 2.])
+""")
+
+NLL_LOSS = cases("""
+F.nll_loss(x, k[:2]); F.nll_loss(x, k); F.nll_loss(x, k[:2]+5); F.nll_loss(x, -k[:2]-1)
+F.nll_loss(x, T.tensor([-100, 0])); F.nll_loss(x, T.tensor([-100, -100]))
+F.nll_loss(x, k[:2].int()); F.nll_loss(x, k[:2].float()); F.nll_loss(x, k[:2].byte())
+F.nll_loss(x, k[:2], reduction='sum'); F.nll_loss(x, k[:2], reduction='none')
+F.nll_loss(x, k[:2], reduction='bad'); F.nll_loss(x, k[:2], v); F.nll_loss(x, k[:2], T.ones(2))
+F.nll_loss(x, k[:2], weight=d[0]); F.nll_loss(x, k[:2], weight=v.requires_grad_())
+F.nll_loss(v, zi-1); F.nll_loss(v, zi); F.nll_loss(v, k[:1]); F.nll_loss(v, k); F.nll_loss(z, zi)
+F.nll_loss(x, k[:2], ignore_index=0); F.nll_loss(x, k[:2], ignore_index=2, reduction='none')
+F.nll_loss(e, k[:0]); F.nll_loss(e, k[:0], reduction='sum'); F.nll_loss(x, zi)
+F.nll_loss(x, k[:2][None]); F.nll_loss(i, k[:2]); F.nll_loss(x, [0, 1]); F.nll_loss(None, k)
+F.nll_loss(x, None); F.nll_loss(x, k[:2], size_average=False); F.nll_loss(x, k[:2], reduce=False)
+F.nll_loss(x, k[:2], size_average=True, reduce=True); F.nll_loss(x, k[:2], None, None, 0)
+F.nll_loss(c, T.zeros(2, 4).long()); F.nll_loss(c, T.zeros(2, 5).long())
+F.nll_loss(c, T.zeros(3, 4).long()); F.nll_loss(c, T.zeros(2).long())
+F.nll_loss(x, k[:2], ignore_index=1.5)
+""")
+
+CROSS_ENTROPY = cases("""
+F.cross_entropy(x, k[:2]); F.cross_entropy(r, k[:2]); F.cross_entropy(x, k)
+F.cross_entropy(x, k[:2]+5); F.cross_entropy(x, -k[:2]-1);
+F.cross_entropy(x, T.tensor([-100, 0]))
+F.cross_entropy(x, T.tensor([-100, -100])); F.cross_entropy(x, k[:2].int())
+F.cross_entropy(x, k[:2].float()); F.cross_entropy(x, k[:2].byte())
+F.cross_entropy(x, k[:2], reduction='sum'); F.cross_entropy(x, k[:2], reduction='none')
+F.cross_entropy(x, k[:2], reduction='bad'); F.cross_entropy(x, k[:2], v)
+F.cross_entropy(x, k[:2], T.ones(2)); F.cross_entropy(x, k[:2], weight=d[0])
+F.cross_entropy(x, k[:2], weight=v.requires_grad_()); F.cross_entropy(v, zi-1)
+F.cross_entropy(v, zi); F.cross_entropy(z, zi); F.cross_entropy(z, z); F.cross_entropy(e, k[:0])
+F.cross_entropy(e, k[:0], reduction='sum'); F.cross_entropy(e, k[:0], reduction='none')
+F.cross_entropy(x, y); F.cross_entropy(x, d); F.cross_entropy(d, x); F.cross_entropy(x, i)
+F.cross_entropy(x, y, label_smoothing=.1); F.cross_entropy(x, k[:2], label_smoothing=.1)
+F.cross_entropy(x, k[:2], label_smoothing=2); F.cross_entropy(x, k[:2], label_smoothing=-.5)
+F.cross_entropy(x, y, label_smoothing=2.); F.cross_entropy(x, k[:2], label_smoothing='a')
+F.cross_entropy(x, y, ignore_index=1); F.cross_entropy(i, k[:2]); F.cross_entropy(x, y, v)
+F.cross_entropy(x, y, v, reduction='none'); F.cross_entropy(x, None); F.cross_entropy(x, [0, 1])
+F.cross_entropy(x, b); F.cross_entropy(n, k[:2]); F.cross_entropy(n*k[0], k[:2])
+F.cross_entropy(x, k[:2], None, False)
+F.cross_entropy(x, k[:2], v, ignore_index=0, label_smoothing=.2)
+F.cross_entropy(c, T.zeros(2, 4).long()); F.cross_entropy(c, T.zeros(2, 5).long())
+F.cross_entropy(c, c, reduction='none')
+F.cross_entropy(c, T.zeros(2, 4).long(), label_smoothing=.1, reduction='none')
+F.cross_entropy(x, y.requires_grad_()); F.cross_entropy(x, k[:2], reduce=False)
+F.cross_entropy(x, k[:2], weight=[1, 2, 3])
+""")
+
+ONE_HOT_AND_LOGSUMEXP = cases("""
+F.one_hot(k); F.one_hot(k, 5); F.one_hot(k, 2); F.one_hot(-k); F.one_hot(k.int())
+F.one_hot(k.float()); F.one_hot(k[:0]); F.one_hot(k[:0], 3); F.one_hot(zi, 5); F.one_hot(zi)
+F.one_hot(k[None], 3); F.one_hot([1]); F.one_hot(k, 0); F.one_hot(k, -5); F.one_hot(None)
+F.one_hot(u)
+T.logsumexp(x, 1); T.logsumexp(x, (0, 1)); T.logsumexp(x, [0], True); T.logsumexp(x, (0, 0))
+T.logsumexp(x, None); T.logsumexp(x); T.logsumexp(i, 1); T.logsumexp(x, 5); T.logsumexp(b, 1)
+T.logsumexp(n, 1); T.logsumexp(r, 1); T.logsumexp(r, (0, -1), keepdim=True);
+T.logsumexp(c, (0, 2))
+T.logsumexp(e, 0); T.logsumexp(e, 1); T.logsumexp(z, 0)
+T.logsumexp(T.tensor([float('-inf')]*2), 0); T.logsumexp(T.tensor([float('inf'), 1.]), 0)
+""")
+
+
+@pytest.mark.parametrize("code", RELU_AND_SOFTMAX)
+def test_relu_and_softmax(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", LINEAR)
+def test_linear(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", NLL_LOSS)
+def test_nll_loss(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", CROSS_ENTROPY)
+def test_cross_entropy(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", ONE_HOT_AND_LOGSUMEXP)
+def test_one_hot_and_logsumexp(code: str) -> None:
+    agree(code)

@@ -1,0 +1,298 @@
+"""The tape: what is recorded, kept, freed and accumulated, as torch's autograd does it."""
+
+import gc
+import sys
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from both import agree, cases, programs
+
+import cnn_mnist
+
+PROGRAMS = programs("""
+w = T.ones(3, requires_grad=True); (w*2).sum().backward(); (w*3).sum().backward()
+out = w.grad
+
+w = T.ones(3, requires_grad=True); l = (w*w).sum(); l.backward(retain_graph=True)
+l.backward(); out = w.grad
+
+a = T.ones(3, requires_grad=True); s = a[0]; s.add_(1); out = a
+
+a = T.ones(3, requires_grad=True); p = a*2; (p*p).sum().backward(); p.grad; out = p.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p.retain_grad(); (p*p).sum().backward()
+out = p.grad
+
+a = T.ones(3, requires_grad=True); a = a-0.1*a; out = (a.is_leaf, a.grad_fn is None, a.grad)
+
+a = T.ones(3, requires_grad=True); a.grad = T.zeros(3); (a*2).sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); a.grad = T.zeros(2)
+
+a = T.ones(3, requires_grad=True); a.grad = T.zeros(3).double()
+
+a = T.ones(3, requires_grad=True); a.grad = 1
+
+a = T.ones(3, requires_grad=True); a.grad = None; out = a.grad
+
+a = T.ones(3, requires_grad=True); a.sum().backward(); g = a.grad; a.sum().backward()
+out = (g, g is a.grad)
+
+a = T.ones(3, requires_grad=True); b2 = a+0; a2 = b2; b2.sum().backward(); a.grad.zero_()
+out = a.grad
+
+a = T.ones(3, requires_grad=True); bb = T.ones(3, requires_grad=True)
+(a+bb).sum().backward(); a.grad.zero_(); out = (a.grad, bb.grad)
+
+a = T.ones(3, requires_grad=True); bb = T.ones(3, requires_grad=True)
+(a+bb).backward(T.ones(3)); a.grad.zero_(); out = (a.grad, bb.grad)
+
+a = T.ones(3, requires_grad=True); g = T.ones(3); a.backward(g); a.grad.zero_(); out = g
+
+a = T.ones(3, requires_grad=True); g = T.ones(3); (a+1).backward(g); a.grad.zero_(); out = g
+
+a = T.ones(3, requires_grad=True); a.requires_grad = False; out = (a*2).requires_grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p.requires_grad = False
+
+a = T.ones(3, requires_grad=True); p = a*2; p.requires_grad = True; out = p.is_leaf
+
+a = T.ones(3, requires_grad=True); p = (a*2).detach_(); out = (p.requires_grad, p.is_leaf)
+
+a = T.ones(2, 3, requires_grad=True); (a.float()+a.double()).sum().backward()
+out = (a.grad, a.grad.dtype)
+
+a = T.ones(3, requires_grad=True); (a.double()*T.ones(3).double()).sum().backward()
+out = a.grad.dtype
+
+a = T.ones(3, requires_grad=True); (a.long()).sum().backward()
+
+a = T.ones(3, requires_grad=True)
+out = [t.requires_grad for t in (a > 0, a.argmax(), a.max(0)[1], a.long(), a.isnan())]
+
+a = T.ones(3, requires_grad=True)
+with T.no_grad():
+    p = a*2
+out = (p.requires_grad, T.is_grad_enabled())
+
+a = T.ones(3, requires_grad=True)
+@T.no_grad()
+def f(t): return t*2
+out = (f(a).requires_grad, f.__name__)
+
+a = T.ones(3, requires_grad=True)
+@T.no_grad
+def f(t): return t*2
+out = f(a).requires_grad
+
+a = T.ones(3, requires_grad=True)
+with T.no_grad():
+    with T.enable_grad():
+        p = a*2
+    s = a*2
+out = (p.requires_grad, s.requires_grad, T.is_grad_enabled())
+
+a = T.ones(3, requires_grad=True)
+try:
+    with T.no_grad(): raise KeyError
+except KeyError: pass
+out = (a*2).requires_grad
+
+@T.no_grad()
+def gen():
+    for j in range(2): yield T.is_grad_enabled()
+out = [(j, T.is_grad_enabled()) for j in gen()]
+
+with T.no_grad():
+    a = T.ones(3, requires_grad=True); p = (a*2)
+out = (a.requires_grad, p.requires_grad)
+
+import copy, pickle; a = T.ones(3, requires_grad=True); a.sum().backward()
+p = copy.deepcopy(a); out = (p, p.requires_grad, p.grad, p.is_leaf)
+
+import copy; a = T.ones(3, requires_grad=True); copy.deepcopy(a*2)
+
+import pickle; a = T.ones(3, requires_grad=True); p = pickle.loads(pickle.dumps(a))
+out = (p, p.requires_grad, p.grad)
+
+import copy; a = T.ones(3); p = copy.copy(a); p.add_(1); out = a
+
+a = T.ones(3, requires_grad=True); a.data = T.zeros(2); out = (a, a.requires_grad)
+
+a = T.ones(3, requires_grad=True); a.data = 3
+
+a = T.ones(3); b2 = a.numpy(); b2 += 1; out = a
+
+a = T.ones(2); b2 = a; b2 += 1; out = a
+
+a = T.ones(2, requires_grad=True); p = a*2; old = p; p = p+1; out = old
+
+a = T.ones(2, requires_grad=True); l = 0
+for j in range(4): l=l+(a*j).sum()
+l.backward(); out = a.grad
+
+a = T.ones(2, requires_grad=True); l = sum([a[0], a[1]*2]); l.backward(); out = a.grad
+
+a = T.ones(2, requires_grad=True); vals = [float(t) for t in a]; out = vals
+
+a = T.ones(2, 2, requires_grad=True); l = F.cross_entropy(a, T.tensor([0, 1])); l.backward()
+l.backward()
+""")
+
+# torch frees a node that keeps values; through others a second backward may pass.
+TWICE = cases("""
+w; w + 2; w - 2; 1 - w; -w; w * 2; w / 2; 2 / w; w ** 2; w * w; w.exp(); w.log(); w.abs(); w.sqrt()
+w.sum(0); w.mean(); w.std(); w.max(); w.max(1)[0]; w.relu(); w.clamp(0); w.clamp_min(0); w @ w.T
+w[0] + w[1:]; w[[0, 1]]; w[w > 0]; T.stack([w, w]); T.cat([w, w]); w.double(); w.clone()
+w.view(3, 2).T.reshape(-1); w[None].expand(4, 2, 3); w.softmax(1); w.log_softmax(1); w.logsumexp(1)
+F.linear(w, w); F.cross_entropy(w, k[:2]); F.nll_loss(w, k[:2])
+""")
+
+
+@pytest.mark.parametrize("code", PROGRAMS)
+def test_program(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", TWICE)
+def test_second_backward(code: str) -> None:
+    agree(
+        f"w = T.ones(2, 3, requires_grad=True); l = ({code}).sum()\n"
+        "l.backward(); l.backward(); out = w.grad"
+    )
+
+
+def test_freed_graph_says_what_to_do() -> None:
+    x = cnn_mnist.ones(3, requires_grad=True)
+    loss = (x * x).sum()
+    loss.backward()
+    with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
+        loss.backward()
+    np.testing.assert_array_equal(x.grad, [2, 2, 2])
+
+
+def test_failed_backward_leaves_the_leaves_alone() -> None:
+    x, y = (cnn_mnist.ones(3, requires_grad=True) for _ in range(2))
+    changed = x * 2
+    loss = (changed * changed).sum() + (y * 3).sum()
+    changed.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation.*MulBackward0"):
+        loss.backward()
+    assert x.grad is None
+    assert y.grad is None
+
+
+def test_long_chain() -> None:
+    x = cnn_mnist.ones(1, requires_grad=True)
+    y = x
+    for _ in range(10_000):
+        y = y + 1
+    y.backward()
+    assert x.grad.item() == 1
+    del y  # a chain is also freed without deep recursion
+
+
+def test_wide_graph_sums_in_order() -> None:
+    x = cnn_mnist.tensor(np.arange(1000.0), requires_grad=True)
+    sum(x[i] * i for i in range(1000)).backward()
+    np.testing.assert_array_equal(x.grad, np.arange(1000.0))
+
+
+@pytest.fixture
+def no_collector() -> None:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def step(x: cnn_mnist.Tensor, w: cnn_mnist.Tensor, v: cnn_mnist.Tensor) -> cnn_mnist.Tensor:
+    y = cnn_mnist.tensor([0, 1, 2, 3])
+    hidden = cnn_mnist.nn.functional.linear(x, w).relu() * 1
+    hidden[0] = hidden[1] * 2
+    loss = cnn_mnist.nn.functional.cross_entropy(hidden @ v, y) + (w[0] / 3).max(0).values
+    return loss
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_dropping_the_loss_frees_the_graph() -> None:
+    x = cnn_mnist.ones(4, 5)
+    w, v = cnn_mnist.ones(6, 5, requires_grad=True), cnn_mnist.ones(6, 7, requires_grad=True)
+    loss = step(x, w, v)
+    nodes, waiting = [], [loss.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(weakref.ref(node.gradients))
+        waiting += [t for t, _ in node.next_functions if isinstance(t, type(node))]
+    assert len(nodes) > 8
+    del node, loss
+    assert all(each() is None for each in nodes)
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_memory_is_flat_over_steps() -> None:
+    x = cnn_mnist.ones(4, 5)
+    w, v = cnn_mnist.ones(6, 5, requires_grad=True), cnn_mnist.ones(6, 7, requires_grad=True)
+
+    def train(steps: int) -> None:
+        for _ in range(steps):
+            step(x, w, v).backward()
+            with cnn_mnist.no_grad():
+                w.sub_(0.1 * w.grad)
+                w.grad.zero_()
+
+    train(4000)  # CPython and NumPy keep some thousands of freed objects for later
+    before = sys.getallocatedblocks()
+    train(1000)
+    assert sys.getallocatedblocks() - before < 100
+
+
+def test_backward_gives_saved_values_back() -> None:
+    x = cnn_mnist.ones(3, requires_grad=True)
+    loss = x.exp().sum()
+    saved = weakref.ref(loss.grad_fn.next_functions[0][0].gradients)
+    loss.backward()
+    assert saved() is None
+
+
+def test_grad_mode_is_of_the_thread() -> None:
+    seen = []
+    with cnn_mnist.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(cnn_mnist.is_grad_enabled()))
+        thread.start()
+        thread.join()
+        assert not cnn_mnist.is_grad_enabled()
+    assert seen == [True]
+
+
+def test_threads_have_tapes_of_their_own() -> None:
+    failures = []
+
+    def work(seed: int) -> None:
+        random = np.random.default_rng(seed)
+        for _ in range(100):
+            data = random.standard_normal((3, 4))
+            x = cnn_mnist.tensor(data, requires_grad=True)
+            (x.exp() * x / 2).sum().backward()
+            if not np.allclose(x.grad, np.exp(data) * (data + 1) / 2):
+                failures.append(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not failures
+
+
+def test_gradients_of_gradients_are_refused() -> None:
+    x = cnn_mnist.ones(3, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="create_graph"):
+        x.sum().backward(create_graph=True)
+
+
+def test_no_grad_decorates_no_class() -> None:
+    with pytest.raises(RuntimeError, match="Cannot decorate classes"):
+        cnn_mnist.no_grad()(dict)

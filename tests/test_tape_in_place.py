@@ -1,0 +1,177 @@
+"""Changes in place under recording: what torch allows, counts, refuses and differentiates."""
+
+import pytest
+from both import agree, programs
+
+RECORDED = programs("""
+a = T.ones(3, requires_grad=True); p = a*2; q2 = p*p; p.add_(1); q2.sum().backward()
+out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; q2 = p+p; p.add_(1); q2.sum().backward()
+out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a.exp(); p.add_(1); p.sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a.exp(); p.add_(1); out = p.sum()
+
+a = T.ones(3, requires_grad=True); p = a*2; p.mul_(3); p.sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p.mul_(p); p.sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p.mul_(a); p.sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p[0] = 5; p.sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p[0] = a[1]; p.sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p[0] = a[1]*a[2]; (p*p).sum().backward()
+out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p[[0, 1]] = 7.; (p*p).sum().backward()
+out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p[p>1] = 0; p.sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p[0] += 1; (p*p).sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p[0] *= 3; (p*p).sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; s = p[:2]; s.mul_(3); (p*p).sum().backward()
+out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; s = p[:2]; p.mul_(3); (s*s).sum().backward()
+out = (a.grad, s.grad_fn is None)
+
+a = T.ones(2, 3, requires_grad=True); p = a*2; s = p.T[0]; s.mul_(3); (p*p).sum().backward()
+out = (a.grad, p)
+
+a = T.ones(2, 3, requires_grad=True); p = a*2; s = p.view(-1)[2:]; s.zero_()
+(p*p).sum().backward(); out = (a.grad, p)
+
+a = T.ones(3, requires_grad=True); o = T.zeros(2, 3); o[0] = a; o[1] = a*2
+(o*o).sum().backward(); out = (a.grad, o.requires_grad, o.is_leaf)
+
+a = T.ones(3, requires_grad=True); o = T.zeros(2, 3); o[0].copy_(a); o[1].copy_(a*2)
+(o*o).sum().backward(); out = (a.grad, o.requires_grad)
+
+a = T.ones(3, requires_grad=True); o = T.zeros(2, 3); row = o[0]; row += a
+(o*o).sum().backward(); out = (a.grad, row.requires_grad, o)
+
+a = T.ones(3, requires_grad=True); o = T.zeros(3); o.add_(a); o.mul_(2); o.sum().backward()
+out = (a.grad, o)
+
+a = T.ones(3, requires_grad=True); o = T.zeros(3); o.fill_(a[0]); o.sum().backward()
+out = (a.grad, o)
+
+a = T.ones(3, requires_grad=True); p = a*2; p.fill_(1); p.sum().backward()
+out = (a.grad, p)
+
+a = T.ones(3, requires_grad=True); p = a*2; p.zero_(); p.sum().backward(); out = (a.grad, p)
+
+a = T.ones(3, requires_grad=True); p = a*2; p.uniform_(0, 0); p.sum().backward()
+out = (a.grad, p)
+
+a = T.ones(3, requires_grad=True); a[0] = 2; out = a
+
+a = T.ones(3, requires_grad=True); a.view(-1)[0]=2; out = a
+
+a = T.ones(3, requires_grad=True)
+with T.no_grad():
+    a[0] = 5; a.mul_(2); a -= 1; a[1:] *= 3
+out = (a, a.requires_grad, a.is_leaf)
+
+a = T.ones(3, requires_grad=True); p = a*a
+with T.no_grad():
+    a.add_(1)
+p.sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*a
+with T.no_grad():
+    a.data.add_(1)
+p.sum().backward(); out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*a; a.detach().add_(1); p.sum().backward()
+out = a.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p.detach().zero_(); p.sum().backward()
+out = (a.grad, p)
+
+a = T.ones(3, requires_grad=True); p = a.detach(); p += 1; out = a
+
+a = T.ones(3); p = a.view(3, 1); p.add_(1); out = a
+
+a = T.ones(2, requires_grad=True); a += 1
+
+a = T.ones(2, requires_grad=True); p = a*2; p += 1; p *= p+1; p.sum().backward()
+out = (p, a.grad)
+
+a = T.ones(2, 3, requires_grad=True); rows = [t.sum() for t in a]
+T.stack(rows)[1].backward(); out = a.grad
+
+a = T.ones(2, requires_grad=True); p = a.exp(); l = p.sum(); p.data.zero_(); l.backward()
+out = a.grad
+
+a = T.ones(2, requires_grad=True); p = a*1; p.add_(a); p.sub_(a*2); p.div_(a+1)
+p.sum().backward(); out = (a.grad, p)
+
+a = T.ones(2, requires_grad=True); p = a.log_softmax(0); p += 1; p.sum().backward()
+""")
+
+ASSIGNED = programs("""
+a = np.ones(3, 'f4'); t = T.from_numpy(a); t += 1; a[0] = 9; out = (t, a)
+
+a = np.ones(3, 'f4'); t = T.tensor(a); t += 1; out = a
+
+a = np.ones(3, 'f4'); t = T.as_tensor(a); t += 1; out = a
+
+x2 = T.ones(2, 3); x2[0] = T.tensor([1., 2., 3.]); x2[:, 1] = 9; x2[1, 2] = 5; x2[x2>8] = 0
+x2[[0, 1], [0, 2]] = T.tensor([7., 8.]); x2[:, None] = x2[:, None]*2; out = x2
+
+x2 = T.ones(2, 3); x2[0] = T.ones(2)
+
+x2 = T.ones(2, 3); x2[5] = 1
+
+x2 = T.ones(2, 3); x2[0] = [1., 2., 3.]
+
+x2 = T.ones(2, 3); x2[0] = 'a'
+
+x2 = T.ones(2, 3); x2[0] = None
+
+x2 = T.ones(2, 3).long(); x2[0] = 1.7; out = x2
+
+x2 = T.ones(2, 3); x2[0] = T.ones(1, 3)*2; out = x2
+
+x2 = T.ones(2, 3); x2[0] = T.ones(1, 1, 3)*2; out = x2
+
+x2 = T.ones(2, 3); x2[...] = 5; x2[None, 0] = 1; out = x2
+
+x2 = T.ones(2, 3); x2[:] = T.arange(3); out = x2
+
+x2 = T.ones(2, 3); x2[0, 0] = T.tensor(5); x2[1][2] = 4; out = x2
+
+x2 = T.ones(2, 3); x2[True] = 4; out = x2
+
+x2 = T.ones(2, 3); x2[T.tensor([True, False])]=T.zeros(1, 3); out = x2
+
+x2 = T.ones(2, 3); x2[T.tensor([True, False])]=T.zeros(2, 3)
+
+a = T.tensor(1.); a += 2; a *= 3; a -= 1; a /= 2; out = a
+
+a = T.arange(4); a += 2; a *= 3; a -= 1; a //= 2; a %= 3; out = a
+
+a = T.arange(4); a /= 2
+
+a = T.arange(4.); a **= 2; out = a
+
+a = T.tensor([True, False]); a &= T.tensor([True, True]); a |= True; out = a
+""")
+
+
+@pytest.mark.parametrize("code", RECORDED)
+def test_recorded(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", ASSIGNED)
+def test_assigned(code: str) -> None:
+    agree(code)

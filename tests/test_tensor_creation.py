@@ -1,0 +1,76 @@
+"""Tensors from data, their types and conversions, and how they meet Python, as in torch."""
+
+import pytest
+from both import agree, cases
+
+FROM_DATA = cases("""
+T.tensor([1., 2.]); T.tensor([1, 2]); T.tensor([1, 2.]); T.tensor([True, False])
+T.tensor([True, 2]); T.tensor(1.5); T.tensor(3); T.tensor(True); T.tensor([]); T.tensor([[]])
+T.tensor([[1, 2], [3]]); T.tensor([[1], [2, 3]]); T.tensor('a'); T.tensor(None); T.tensor([None])
+T.tensor({1:2}); T.tensor(np.ones(2)); T.tensor(np.ones(2, 'f4')); T.tensor(np.arange(3))
+T.tensor(np.float64(1.5)); T.tensor([np.float64(1.5)]); T.tensor([np.float32(2), 1.5])
+T.tensor([np.ones(2), np.zeros(2)]); T.tensor([T.tensor(1.), T.tensor(2)])
+T.tensor([T.ones(2)]); T.tensor(x); T.tensor([1, 2], dtype=T.float64)
+T.tensor([1.7, 2], dtype=T.int64); T.tensor([0, 2], dtype=T.bool); T.tensor(300, dtype=T.uint8)
+T.tensor(-1, dtype=T.uint8); T.tensor([1, 2], requires_grad=True)
+T.tensor([1., 2], requires_grad=True); T.tensor(range(3)); T.tensor((1, 2))
+T.tensor(np.array(['a'])); T.tensor(np.ones(2, '>f4')); T.tensor(2**70)
+T.tensor(float('nan'), dtype=T.int64); T.tensor(b'ab'); T.tensor(np.array([True]))
+T.tensor(np.uint8(3)); T.tensor(np.ones(2, 'f2')); T.tensor(np.ones(2), dtype=T.float32)
+T.tensor([1], dtype=T.float32, requires_grad=True); T.tensor([[1, 2.], [3, 4]]).dtype
+T.tensor([1e300]); T.tensor([3, 4.0, True]); T.tensor([[True], [1]])
+T.as_tensor([1, 2]); T.as_tensor(np.ones(2)); T.as_tensor(x) is x
+T.as_tensor(x, dtype=T.float64); T.as_tensor(1.5); T.as_tensor(np.ones(2), dtype=T.float32)
+T.as_tensor(x, dtype=T.float32) is x; T.from_numpy(np.ones(2)); T.from_numpy([1])
+T.from_numpy(np.ones(2, '>f4')); T.from_numpy(np.array(['a'])); T.from_numpy(np.ones((2, 3)).T)
+""")
+
+FROM_SCRATCH = cases("""
+T.zeros(2, 3); T.zeros((2, 3)); T.zeros([2]); T.zeros(()); T.zeros(2, dtype=T.int64); T.zeros(-1)
+T.zeros(2.5); T.zeros(); T.ones(2, 3); T.ones(3, dtype=T.bool); T.ones(x.shape)
+T.ones(2, requires_grad=True); T.zeros(zi); T.arange(5); T.arange(1, 5); T.arange(1, 5, 2)
+T.arange(5.); T.arange(1, 2, .25); T.arange(5, 0); T.arange(5, 0, -2); T.arange(0, 1, 0)
+T.arange(3, dtype=T.float32); T.arange(0., 1, .1); T.arange(0); T.arange(zi)
+T.arange(start=1, end=3); T.arange(True); T.arange(float('nan'))
+T.arange(0, 1, .3, dtype=T.float64); T.arange(1, 1); T.arange(float('inf')); T.arange('a')
+""")
+
+CONVERSIONS = cases("""
+x.float(); x.double(); x.long(); x.int(); x.bool(); x.half(); x.short(); x.byte(); i.float()
+b.float(); b.long(); x.to(T.float64); x.to(T.float32) is x; x.to(d); x.to('cpu')
+x.to(dtype=T.int64); x.type(); x.type(T.float64); i.type(); b.type(); x.float() is x
+x.to(T.float32, copy=True) is x; x.long().tolist(); u.float(); x.cpu() is x; x.to('meow')
+T.tensor([1.9, -1.9]).long(); T.tensor([300.]).byte(); i.bool(); x.to(1)
+""")
+
+PYTHON = cases("""
+x.item(); z.item(); zi.item(); T.ones(1, 1).item(); e.item(); b[0, 0].item(); x.tolist()
+z.tolist(); i.tolist(); b.tolist(); e.tolist(); float(z); int(z); int(zi); float(x); bool(z)
+bool(x); bool(e); bool(T.zeros(1)); bool(T.ones(1, 1)); zi.__index__(); z.__index__()
+[10, 20, 30, 40][zi]; list(range(zi)); i.__index__(); f"{z:.2f}"; f"{z}"; f"{zi:3d}"; f"{x}"
+f"{x:.2f}"; f"{r.sum():.3f}"; str(z); 2.5 in x; 1.5 in x; x in x; 'a' in x; list(v); list(z)
+[float(a) for a in v]; sum(v); max(v); sorted(v.tolist()); round(float(z)); hash(x)==hash(x)
+x is x; not z; divmod(5, 2); complex(z); v.__len__(); iter(v) is not None; tuple(k); z+z==5
+dict(a=x)['a'] is x; len({x, y, x}); list(reversed(v)); z.numpy(); x.numpy(); r.numpy()
+np.asarray(x).dtype; x.data is x; x.detach() is x
+""")
+
+
+@pytest.mark.parametrize("code", FROM_DATA)
+def test_from_data(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", FROM_SCRATCH)
+def test_from_scratch(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", CONVERSIONS)
+def test_conversions(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python(code: str) -> None:
+    agree(code)

@@ -1,0 +1,34 @@
+"""Changes in place and the rules of leaves, as in torch."""
+
+import pytest
+from both import agree, cases
+
+GRADIENT_FLAGS = cases("""
+r.grad; r.grad_fn; r.is_leaf; q.is_leaf; q.requires_grad; r.requires_grad; x.requires_grad
+q.detach().requires_grad; i.requires_grad_(); x.requires_grad_().requires_grad
+q.requires_grad_(False); q.requires_grad_(); r.data.requires_grad; r.detach().requires_grad
+q.sum().backward(); q.backward(); x.sum().backward(); q.backward(x); q.backward(v)
+i.sum().backward(); r.sum().backward(T.tensor(2.)); q.backward(T.ones(2, 3).double())
+(r*0).sum().backward(); q.retain_grad(); x.retain_grad(); r.grad_fn is None; q.data.is_leaf
+""")
+
+IN_PLACE = cases("""
+r.add_(1); r.zero_(); r.mul_(2); r[0].add_(1); q.add_(1); q.mul_(2); q.zero_(); q[0].zero_()
+x.add_(1); x.add_(y); x.sub_(y); x.mul_(2); x.div_(2); x.add_(y, alpha=2); x.sub_(y, alpha=.5)
+i.add_(1); i.add_(1.5); i.div_(2); i.mul_(2); x.add_(T.ones(3, 2, 3)); x.add_(v); v.add_(x)
+x.add_(i); x.add_(d); u.add_(1); u.add_(i); b.add_(1); b.mul_(True); x.zero_(); x.fill_(3)
+i.fill_(2.7); x.fill_(z); x.fill_(v); x.copy_(y); x.copy_(v); x.copy_(i); i.copy_(x)
+v.copy_(x); x.copy_([1]); x.clamp_(0); x.clamp_(0, 1); x.relu_(); r.relu_(); q.relu_()
+z.add_(1); z.add_(x); x.T.add_(1); x[0].mul_(5); v.expand(2, 3).add_(1); q.clamp_(0)
+x.fill_('a'); x.add_('a'); x.add_(None)
+""")
+
+
+@pytest.mark.parametrize("code", GRADIENT_FLAGS)
+def test_gradient_flags(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", IN_PLACE)
+def test_in_place(code: str) -> None:
+    agree(code)

@@ -1,0 +1,78 @@
+"""Shapes, views and indices: values, names of gradients and errors are torch's."""
+
+import pytest
+from both import agree, cases
+
+FACTS = cases("""
+x.shape; x.size(); x.size(0); x.size(-1); x.size(2); z.shape; z.size(0); x.dim(); x.ndim
+x.numel(); e.numel(); x.nelement(); x.dtype; i.dtype; b.dtype; u.dtype; d.dtype; len(x)
+len(z); x.shape[0]; x.shape[:1]; x.shape+(1, ); x.shape==(2, 3); x.shape.numel(); x.stride()
+x.T.stride(); x.T.is_contiguous(); x.is_floating_point(); i.is_floating_point()
+x.element_size(); x.itemsize; x.nbytes; n.shape; str(x.shape); [*x.shape]
+""")
+
+VIEWS = cases("""
+x.T; x.t(); x.mT; v.t(); v.T; z.t(); c.t(); c.mT; v.mT; x.view(3, 2); x.view(-1); x.view(-1, 2)
+x.view((3, 2)); x.view(x.shape); x.view(4, 2); x.view(-1, -1); x.view(-1, 4); x.T.view(6)
+x.T.reshape(6); x.reshape(3, -1); x.reshape((6, )); x.reshape(-1, 5); x.reshape(-2, 3);
+e.view(-1)
+e.reshape(3, 0); e.reshape(0, -1); z.view(1); z.reshape(1, 1); x.flatten(); c.flatten(1)
+c.flatten(0, 1); c.flatten(1, 0); z.flatten(); x.flatten(0, 5); c.permute(2, 0, 1)
+c.permute((2, 0, 1)); c.permute(0, 1); c.permute(0, 0, 1); c.permute(-1, 0, 1); c.transpose(0, 2)
+c.transpose(-1, 0); x.transpose(0, 5); z.transpose(0, 0); z.transpose(0, -1); x.squeeze()
+T.ones(1, 3, 1).squeeze(); T.ones(1, 3, 1).squeeze(0); T.ones(1, 3, 1).squeeze(-1)
+T.ones(1, 3, 1).squeeze(1); T.ones(1, 3, 1).squeeze((0, 2)); x.squeeze(5); x.unsqueeze(0)
+x.unsqueeze(-1); x.unsqueeze(2); x.unsqueeze(3); x.unsqueeze(-4); z.unsqueeze(0); z.squeeze()
+z.squeeze(0); v.expand(2, 3); v.expand(2, -1); v.expand(-1, 3); v.expand(2, 4); x.expand(3)
+v[None].expand(4, 3); z.expand(2, 2); x.contiguous(); x.T.contiguous(); x.clone()
+T.ones(2, 1).expand(-1, 4).sum(); c.permute(2, 0, 1).reshape(4, 6); c.permute(2, 0, 1).view(4, 6)
+c.transpose(0, 1).flatten()
+""")
+
+INDICES = cases("""
+x[0]; x[1, 2]; x[-1]; x[:, 0]; x[:1]; x[0, :2]; x[..., 0]; x[None]; x[:, None]; x[:, None, 0];
+x[5]
+x[0, 5]; x[0, 0, 0]; x[:5]; x[1:1]; x[::2]; x[::-1]; x[-1:]; z[0]; z[...]; z[None]; z[()]; x[()]
+x[k[0]]; x[zi]; v[k]; v[[0, 2]]; v[range(2)]; x[:, k]; x[k[1:]]; x[[0, 1], [1, 2]]
+x[range(2), T.tensor([0, 2])]; x[[0, 1]]; x[x>0]; x[b]; x[b[0]]; x[:, b[0]]
+x[:, T.tensor([True, False, True])]; x[T.tensor([True, False])]; x[[True, False]]; x[True]
+x[False]; x[T.tensor(1)]; x[T.tensor([[0, 1], [1, 0]])]; c[0, :, [0, 1]]; c[:, 0, [0, 1]]
+c[[0, 1], :, [0, 1]]; c[[0, 1], 0]; c[0, [0, 1]]; c[..., [0, 1]]; c[None, [0, 1]];
+c[:, [0, 1], None]
+c[[0], [0], [0]]; c[0, 0]; c[0, 0, 0]; c[:, :, 1:3]; c[..., None]; c[0, ..., 0]; c[..., ...];
+c[c>5]
+c[:, T.ones(3, 4).bool()]; x[1.0]; x['a']; x[u]; x[i.float()]; v[T.tensor([5])]
+v[T.tensor([-1])]; x[[]]; v[-4]; x[0][1]; x[slice(0, 1)]; x[(0, 1)]; x[np.array([1, 0])]
+x[np.int64(1)]; x[:, np.array([True, False, True])]; x[zi-2:]; x[0:zi]; x[[0, 1], :]; x[[[0, 1]]]
+x[k[:0]]; c[1][k]; c[[0, 1], [0, 1], None]; c[:, None, [0, 2]]; c[b[0][:2]]
+""")
+
+JOINING = cases("""
+T.stack([x, y]); T.stack([x, y], 1); T.stack([x, y], -1); T.stack([x, y], dim=2); T.stack([x, v])
+T.stack([]); T.stack([x, y], 3); T.stack(x); T.stack([x, 1]); T.stack([x, d]); T.stack([x, i])
+T.stack([z, z]); T.stack((x, )); T.cat([x, y]); T.cat([x, y], 1); T.cat([x, y], dim=-1);
+T.cat([x, v])
+T.cat([x, c]); T.cat([]); T.cat([z, z]); T.cat([x, e]); T.cat([x, T.tensor([])]); T.cat([x, d])
+T.cat([x, i]); T.cat([x, y], 2); T.cat([x, T.ones(2, 2)], 1); T.cat([x, T.ones(2, 2)], 0)
+T.cat((x, x), 0); T.cat([x, 1]); T.cat(x)
+""")
+
+
+@pytest.mark.parametrize("code", FACTS)
+def test_facts(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", VIEWS)
+def test_views(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", INDICES)
+def test_indices(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", JOINING)
+def test_joining(code: str) -> None:
+    agree(code)
