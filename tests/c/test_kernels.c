@@ -1,7 +1,8 @@
-/* test_kernels.c - every kernel on every path, against plain loops in long double.
+/* test_kernels.c - every kernel on every path, against plain loops in more precision: double
+   for float, long double for double.
 
-   Outputs and inputs lie in boxes (harness.h). A tolerance is stated where it is used, as
-   a multiple of the type's epsilon times the size of what was rounded. */
+   Outputs and inputs lie in boxes (harness.h). A tolerance is stated where it is used,
+   as a multiple of the type's epsilon times the size of what was rounded. */
 
 #include <float.h>
 #include <math.h>
@@ -16,6 +17,8 @@ extern const struct cm_isa cm_isa_wide;
 #define CM_REAL_BITS 32
 #include "../../csrc/kernels/real.h"
 #define REAL_EPSILON FLT_EPSILON
+#define exact double
+#define EXACT(function) function
 #include "reference.inc"
 #include "test_gemm.inc"
 #include "test_elementwise.inc"
@@ -25,10 +28,14 @@ extern const struct cm_isa cm_isa_wide;
 #include "test_sparse.inc"
 #undef CM_REAL_BITS
 #undef REAL_EPSILON
+#undef exact
+#undef EXACT
 
 #define CM_REAL_BITS 64
 #include "../../csrc/kernels/real.h"
 #define REAL_EPSILON DBL_EPSILON
+#define exact long double
+#define EXACT(function) function##l
 #include "reference.inc"
 #include "test_gemm.inc"
 #include "test_elementwise.inc"
@@ -38,6 +45,8 @@ extern const struct cm_isa cm_isa_wide;
 #include "test_sparse.inc"
 #undef CM_REAL_BITS
 #undef REAL_EPSILON
+#undef exact
+#undef EXACT
 
 static void test_path(const struct cm_isa *isa)
 {
@@ -72,10 +81,19 @@ static void test_dispatch(void)
     expect(cm_isa_known("avx512") && cm_isa_known("neon"), "known on every machine");
 }
 
-int main(void)
+/* Every path and the wide one, or the one that is named: for slow, emulated machines.
+ */
+int main(int argc, char **argv)
 {
+    const struct cm_isa *const only = argc > 1 ? cm_isa_find(argv[1]) : NULL;
     test_dispatch();
+    expect(argc < 2 || only, "this machine runs the path %s", argv[argc - 1]);
     for (boxes_at_end = 0; boxes_at_end < 2; boxes_at_end++) {
+        if (argc > 1) {
+            if (only)
+                test_path(only);
+            continue;
+        }
         for (int i = 0; cm_isa_at(i); i++)
             test_path(cm_isa_at(i));
         test_path(&cm_isa_wide);

@@ -1,5 +1,5 @@
-/* init.c - the only process of the emulated machine: runs /test, says how it ended, and
-   turns the machine off. */
+/* init.c - the first process of the emulated machine: runs /test with the argument that
+   /argument holds, if any, says how it ended, and turns the machine off. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -15,14 +15,19 @@ int main(void)
     dup2(serial, STDIN_FILENO);
     dup2(serial, STDOUT_FILENO);
     dup2(serial, STDERR_FILENO);
+    char argument[64] = "";
+    int file = open("/argument", O_RDONLY);
+    ssize_t length = file < 0 ? 0 : read(file, argument, sizeof argument - 1);
+    argument[length > 0 ? length : 0] = '\0';
     pid_t child = fork();
     if (child == 0) {
-        execl("/test", "/test", (char *)NULL);
+        execl("/test", "/test", length > 0 ? argument : (char *)NULL, (char *)NULL);
         _exit(127);
     }
     int status = -1;
     waitpid(child, &status, 0);
-    printf("\nTEST-EXIT %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    printf("\nTEST-EXIT %d\n",
+           WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
     fflush(stdout);
     tcdrain(serial);
     sync();

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs a static x86-64 Linux program on an emulated CPU with AVX-512 (Bochs, Skylake-X), for
-# machines that lack it:  run.sh PROGRAM [SECONDS]
+# machines that lack it:  run.sh PROGRAM [ARGUMENT]   (SECONDS_LIMIT=1500 seconds at most)
 # Needs Debian's bochs, bochs-term, bochsbios, vgabios, isolinux, syslinux-common, xorriso,
 # cpio and the cloud kernel image, which is unpacked, never installed. Exits with the
 # program's own code, 124 when time is up, 2 when the machine did not start.
 set -euo pipefail
 
 program=$(realpath "$1")
-limit=${2:-600}
+limit=${SECONDS_LIMIT:-1500}
 here=$(cd "$(dirname "$0")" && pwd)
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
@@ -20,6 +20,7 @@ dpkg-deb --fsys-tarfile linux-image-*.deb | tar -x --wildcards './boot/vmlinuz-*
 mkdir -p root/dev image/isolinux
 cc -O2 -static "$here/init.c" -o root/init
 install "$program" root/test
+printf '%s' "${2:-}" >root/argument
 (cd root && find . | cpio --quiet -o -H newc | gzip) >image/initrd.gz
 cp boot/vmlinuz-* image/vmlinuz
 cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 image/isolinux/
