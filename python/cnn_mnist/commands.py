@@ -112,7 +112,7 @@ def _read_digits(path: Path, features: int) -> NDArray[Any]:
     with path.open("rb") as file:
         try:
             digits = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError) as error:
+        except ValueError as error:
             raise ValueError(f"{path}: not a whole .npy file of numbers: {error}") from error
     if digits.ndim == 2 and digits.shape[1] == features:
         x = digits

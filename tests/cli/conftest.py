@@ -17,15 +17,6 @@ def no_mnist(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
-@pytest.fixture(autouse=True, scope="session")
-def one_thread_of_torch():
-    """Small batches on two threads that wait for each other are slow on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def run(capsys):
     """Function that runs a command line: (exit code, stdout, stderr)."""

@@ -19,10 +19,12 @@ from cnn_mnist import commands
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
 
-def spawn(*arguments, **options):
+def spawn(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options):
+    """The command line in a process of its own, its output buffered as it usually is."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     return subprocess.Popen(
         [sys.executable, "-m", "cnn_mnist", *map(str, arguments)],
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options},
+        stdout=stdout, stderr=stderr, text=True, env=environment, **options,
     )  # fmt: skip
 
 
@@ -103,9 +105,10 @@ def test_place_that_cannot_be_written_is_found_before_the_training(option, run, 
 
 
 @POSIX
-def test_devices_are_not_replaced(run):
-    fails(run("train", "--save", os.devnull), "/dev/null: is there, and is no regular file")
-    assert not os.path.isfile(os.devnull)
+def test_special_files_are_not_replaced(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    fails(run("train", "--save", tmp_path / "pipe"), "pipe: is there, and is no regular file")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everything")
@@ -132,6 +135,7 @@ def test_plot_without_matplotlib(run, tmp_path, monkeypatch):
 def test_wrong_data(command, run, model, tmp_path):
     first = [command] if command == "train" else [command, model]
     fails(run(*first, "--data", tmp_path / "nowhere"), "nowhere, which is no folder")
+    fails(run(*first, "--data", tmp_path / "two\nlines"), "two lines, which is no folder")
     fails(run(*first, "--data", tmp_path), "lacks train-images-idx3-ubyte")
     (tmp_path / "mnist.pkl.gz").write_bytes(b"?")
     fails(run(*first, "--data", tmp_path), "mnist.pkl.gz: damaged: ")
