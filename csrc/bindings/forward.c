@@ -38,12 +38,6 @@ done:
     return result;
 }
 
-PyMethodDef cm_trainer_methods[] = {
-    {"forward", CM_FASTCALL(forward),
-     "forward(layers, relu_input, x, num_threads, /)\n--\n\n"},
-    {NULL, NULL, 0, NULL},
-};
-
 PyMethodDef cm_forward_methods[] = {
     {"forward", CM_FASTCALL(forward),
      "forward(layers, relu_input, x, num_threads, /)\n--\n\n"},

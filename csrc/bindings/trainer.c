@@ -1,5 +1,4 @@
-/* trainer.c - the type Trainer and the function forward: the training room in Python.
- */
+/* trainer.c - the type Trainer: the training room in Python. */
 #include "arguments.h"
 #include "arrays.h"
 #include "chain.h"
