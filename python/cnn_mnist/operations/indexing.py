@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..tape import Array, Storage, edges_of, make_node, record, view
+from ..tape import Array, Storage, edges_of, make_node, record, view, wants_grad
 from .common import array_like, sum_to, to_array
 from .inplace import changed, prepare, rebase
 
@@ -42,10 +42,11 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         return input
     x = input._array
     before = x.shape
+    picks = _kept(arrays) if wants_grad(input) else arrays
 
     def gradients(g: Array) -> tuple[Array]:
         dx = np.zeros(before, g.dtype)
-        np.add.at(dx, arrays, g)  # an element picked twice gets both gradients
+        np.add.at(dx, picks, g)  # an element picked twice gets both gradients
         return (dx,)
 
     return record(x[arrays], "IndexBackward0", (input,), gradients, (None,))
@@ -66,11 +67,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if edges is None:
         return
     given = None if source is None else (source._array.shape, source._array.dtype)
+    at = ... if arrays is None else _kept(arrays)
 
     def gradients(g: Array) -> tuple[Array, Array | None]:
         dx = g.copy()
         part = dx if basic is None else dx[basic]
-        at = ... if arrays is None else arrays
         taken = part[at].copy()
         part[at] = 0
         if given is None:
@@ -78,6 +79,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         return dx, sum_to(taken, given[0]).astype(given[1], copy=False)
 
     rebase(input, make_node("CopySlices", edges, gradients))
+
+
+def _kept(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Copies for backward: who gave the arrays may change them before it runs."""
+    return tuple(each.copy() if isinstance(each, np.ndarray) else each for each in arrays)
 
 
 def _value(value: Any, x: Array) -> Array:

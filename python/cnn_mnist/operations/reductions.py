@@ -253,14 +253,15 @@ def _extreme(
         values = np.take_along_axis(x, at, dim) if x.ndim else x.copy()
         if not keepdim and x.ndim:
             values = values.reshape(indices.shape)
+        found = wrap(at if keepdim else indices)
         along = record(
             values,
             f"{title}Backward0",
             (input,),
             lambda g: (_put_along(g, x, at, dim),),
-            (None,),
+            (found,),
         )
-        return pair_type(along, wrap(at if keepdim else indices))
+        return pair_type(along, found)
     _refuse_empty(name, x, None)
     value = np.asarray(reduce(x))
 
