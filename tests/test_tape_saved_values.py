@@ -1,10 +1,11 @@
-"""What backward uses of an operation's arguments when they have changed since."""
+"""What backward uses of an operation's arguments when they have changed since, or want a gradient."""
 
 import numpy as np
 import pytest
 import torch
 
 import cnn_mnist
+from cnn_mnist.nn import functional as F
 
 
 @pytest.mark.parametrize("name", ["max", "min"])
@@ -40,3 +41,13 @@ def test_an_index_may_change_after_its_use(loss, index, other):
         given[...] = make(other)
         total.backward()
         np.testing.assert_array_equal(x.grad, expected.grad)
+
+
+@pytest.mark.parametrize("target", [np.array([2]), np.array([[0.2, 0.3, 0.5]], np.float32)])
+def test_class_weights_that_require_grad_are_refused(target):
+    x = cnn_mnist.tensor([[1.0, 3.0, 4.0]], requires_grad=True)
+    weight = cnn_mnist.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    with pytest.raises(RuntimeError, match="not differentiable with respect to argument 'weight'"):
+        F.cross_entropy(x, target, weight)
+    F.cross_entropy(x, target, weight.detach()).backward()
+    assert x.grad is not None

@@ -98,8 +98,7 @@ def cross_entropy(
     if probabilities and target._array.dtype.kind == "f":
         dtype = promote_types(input._array.dtype, target._array.dtype)
         input, target = cast(input, dtype), cast(target, dtype)
-    if not probabilities:
-        _refuse_grad_of_weight("nll_loss", weight)
+    _refuse_grad_of_weight("cross_entropy" if probabilities else "nll_loss", weight)
     w = None if weight is None else weight._array
     edges = edges_of((input, target if probabilities else None))
     need_x = edges is not None and edges[0] is not None
