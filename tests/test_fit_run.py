@@ -207,6 +207,26 @@ def test_a_loss_that_is_not_finite_stops_before_its_step(row, step, bad, epoch):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.parametrize("batch_size", [4, 50])
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_zeros_are_not_skipped_where_a_weight_is_not_finite(batch_size, compressed, epoch):
+    rng = np.random.default_rng(0)
+    x = (rng.random((100, 64)) * (rng.random((100, 64)) < 0.1)).astype(np.float32)
+    x[:, 5] = 0  # 0 * inf is nan, which reaches the loss of the first step
+    rows = pytest.importorskip("scipy.sparse").csr_matrix(x) if compressed else x
+    model = nn.Sequential(nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, CLASSES))
+
+    def spoil(done=None):
+        model[0].weight.data[2, 5] = math.inf
+
+    if epoch == 1:
+        spoil()
+    with pytest.raises(FloatingPointError, match=f"^epoch {epoch}: the loss of step 0 is nan"):
+        cnn_mnist.fit(model, rows, rng.integers(0, CLASSES, 100), epochs=2, lr=0.1,
+                      batch_size=batch_size, callback=spoil)
+
+
 def test_a_learning_rate_that_explodes_raises():
     with pytest.raises(FloatingPointError):
         run(network_of_seed(), epochs=50, lr=1e30)
