@@ -343,6 +343,28 @@ def test_predict_gives_classes_or_probabilities():
     assert cnn_mnist.predict(model.double(), x.astype(np.float64)).tolist() == classes.tolist()
 
 
+COUNTED = """
+    import os
+    import numpy as np
+    import cnn_mnist
+
+    cnn_mnist.set_num_threads(8)
+    model = cnn_mnist.nn.Linear(20, 10)
+    x = np.ones((4096, 20), np.float32)
+    before = len(os.listdir("/proc/self/task"))
+    for threads in (1, 3, None):
+        cnn_mnist.predict(model, x, num_threads=threads)
+        print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts the threads in /proc")
+def test_predict_keeps_to_the_number_of_threads():
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(COUNTED)], text=True, check=True,
+                          capture_output=True)
+    assert done.stdout.split() == ["0", "2", "7"]
+
+
 def test_predict_takes_what_cannot_be_trained():
     layer = nn.Linear(5, 5)
     layer.weight.requires_grad = False

@@ -25,7 +25,7 @@ static PyObject *forward(PyObject *module, PyObject *const *args, Py_ssize_t nar
     struct cm_pool *pool = threads == 1 ? NULL : cm_pool_of(state);
     PyThreadState *saved = cm_unlock_gil((double)input.rows * (double)input.columns);
     const enum cm_status status =
-        cm_room_forward(&chain, &input, logits.data, isa, pool);
+        cm_room_forward(&chain, &input, logits.data, isa, pool, threads);
     cm_lock_gil(saved);
     if (status == CM_OK)
         result = cm_array_give(&logits);

@@ -67,9 +67,10 @@ void cm_room_reload(struct cm_room room)
 
 enum cm_status cm_room_forward(const struct cm_chain *chain,
                                const struct cm_input *input, void *logits,
-                               const struct cm_isa *isa, struct cm_pool *pool)
+                               const struct cm_isa *isa, struct cm_pool *pool,
+                               int threads)
 {
     if (chain->type == CM_F32)
-        return forward_f32(chain, input, logits, isa, pool);
-    return forward_f64(chain, input, logits, isa, pool);
+        return forward_f32(chain, input, logits, isa, pool, threads);
+    return forward_f64(chain, input, logits, isa, pool, threads);
 }

@@ -32,6 +32,7 @@ void cm_room_sync(struct cm_room room);
 void cm_room_reload(struct cm_room room);
 enum cm_status cm_room_forward(const struct cm_chain *chain,
                                const struct cm_input *input, void *logits,
-                               const struct cm_isa *isa, struct cm_pool *pool);
+                               const struct cm_isa *isa, struct cm_pool *pool,
+                               int threads);
 
 #endif
