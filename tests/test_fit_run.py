@@ -137,6 +137,19 @@ def test_a_callback_may_change_parameters_in_place():
     assert same(weights(model), weights(once))
 
 
+def test_what_a_callback_did_to_parameters_survives_its_own_error():
+    start = network_of_seed().state_dict()
+
+    def reset(epoch):
+        model.load_state_dict(start)
+        raise KeyError("enough")
+
+    model = network_of_seed()
+    with pytest.raises(KeyError, match="enough"):
+        run(model, callback=reset)
+    assert same(weights(model), weights(network_of_seed()))
+
+
 def swap(model):
     def callback(epoch):
         model[0].weight.data = cnn_mnist.zeros(12, 17)

@@ -36,7 +36,7 @@ def fit(model: Any, x: Any, y: Any, *, epochs: int, batch_size: int, lr: float,
     The numbers are those of the loop over ``DataLoader(TensorDataset(x, y), batch_size,
     shuffle)`` with `nn.CrossEntropyLoss` and `optim.SGD`, in the same order of rows and with
     the same draws from the generators. The loop is C and releases the GIL; the parameters'
-    arrays change in place, at the end and before every call of `callback`.
+    arrays change in place after every epoch, before `callback` is called.
 
     Parameters
     ----------
@@ -179,17 +179,14 @@ class _Run:
     def train(self, epochs: int, lr: float, callback: Callable[[Epoch], Any] | None, bar: Any
               ) -> History:
         history = History(self.steps)
-        try:
-            for number in range(1, epochs + 1):
-                epoch = self._epoch(number, lr, bar)
-                history.append(epoch)
-                if callback is not None:
-                    self._call(callback, epoch)
-                    lr = epoch.lr
-                    if epoch.stop:
-                        break
-        finally:
-            self._sync()
+        for number in range(1, epochs + 1):
+            epoch = self._epoch(number, lr, bar)
+            history.append(epoch)
+            if callback is not None:
+                self._call(callback, epoch)
+                lr = epoch.lr
+                if epoch.stop:
+                    break
         return history
 
     def _epoch(self, number: int, lr: float, bar: Any) -> Epoch:
@@ -203,6 +200,8 @@ class _Run:
             error.args = (f"epoch {number}: {error}",)
             error.epoch = number  # type: ignore[attr-defined]
             raise
+        finally:
+            self._sync()
         seconds = time.perf_counter() - start
         epoch = Epoch(number, loss, correct, self._batch_rows, self._validate(), seconds, lr)
         if bar is not None:
@@ -213,7 +212,6 @@ class _Run:
     def _validate(self) -> tuple[float, float]:
         if self._validation is None:
             return math.nan, math.nan
-        self._sync()
         rows, target = self._validation
         logits = self._chain.forward(rows.core, self._threads)
         weight, ignore_index, label_smoothing = self._loss
@@ -222,8 +220,7 @@ class _Run:
         return float(loss), float((logits.argmax(axis=1) == target).mean())
 
     def _call(self, callback: Callable[[Epoch], Any], epoch: Epoch) -> None:
-        """Let the callback see the parameters, and take over what it did to them."""
-        self._sync()
+        """Let the callback see the epoch, and take over what it did to the parameters."""
         callback(epoch)
         _check_number("lr", epoch.lr)
         for (path, param), array in zip(self._parameters, self._arrays, strict=True):
