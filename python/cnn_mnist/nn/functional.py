@@ -17,9 +17,10 @@ import numpy as np
 
 from .. import _core
 from ..operations import layers, pointwise, rows
-from ..operations.common import check_dims, quiet, to_array
+from ..operations.common import check_dims, quiet
 from ..operations.layers import REDUCTIONS
-from ..tape import Array, Storage, wrap
+from ..tape import Storage
+from .arguments import all_arrays, as_array, as_gradient, as_tensor, as_tensor_or_none, like
 
 __all__ = [
     "cross_entropy",
@@ -38,55 +39,6 @@ __all__ = [
     "softmax",
     "softmax_backward",
 ]
-
-_ndarray = np.ndarray
-
-
-# arguments ---------------------------------------------------------------------------------
-def _array(function: str, name: str, value: Any) -> Array:
-    """The array of an argument; TypeError for what offers none, such as a list."""
-    if type(value) is _ndarray:
-        return value
-    if isinstance(value, Storage) or hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
-        return to_array(value)
-    if not isinstance(value, (str, bytes)):
-        try:
-            return np.asarray(memoryview(value))
-        except TypeError:
-            pass
-    raise TypeError(f"{function}(): argument '{name}' must be Tensor, not {type(value).__name__}")
-
-
-def _arrays(a: Any, b: Any, optional: Any) -> bool:
-    """Whether all are plain arrays: the short way, without Tensors."""
-    if type(a) is not _ndarray or type(b) is not _ndarray:
-        return False
-    return optional is None or type(optional) is _ndarray
-
-
-def _tensor(function: str, name: str, value: Any) -> Any:
-    """The argument as a Tensor."""
-    return value if isinstance(value, Storage) else wrap(_array(function, name, value))
-
-
-def _optional(function: str, name: str, value: Any) -> Any:
-    """The argument as a Tensor, or None."""
-    return None if value is None else _tensor(function, name, value)
-
-
-def _gradient(function: str, value: Any, dtype: np.dtype[Any]) -> Array:
-    """grad_output, which may be a number where the result is 0-d."""
-    if isinstance(value, (int, float)):
-        return np.array(value, dtype)
-    return _array(function, "grad_output", value)
-
-
-def _like(results: Any, *arguments: Any) -> Any:
-    """Arrays, or Tensors if there is one among the arguments."""
-    for each in arguments:
-        if isinstance(each, Storage):
-            return tuple(map(wrap, results)) if isinstance(results, tuple) else wrap(results)
-    return results
 
 
 # linear ------------------------------------------------------------------------------------
@@ -108,11 +60,11 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     RuntimeError
         Sizes or types that do not fit.
     """
-    if _arrays(input, weight, bias):
+    if all_arrays(input, weight, bias):
         return _core.linear(input, weight, bias)
-    x = _tensor("linear", "input", input)
-    w = _tensor("linear", "weight", weight)
-    y = layers.linear(x, w, _optional("linear", "bias", bias))
+    x = as_tensor("linear", "input", input)
+    w = as_tensor("linear", "weight", weight)
+    y = layers.linear(x, w, as_tensor_or_none("linear", "bias", bias))
     return y if x is input or w is weight or isinstance(bias, Storage) else y._array
 
 
@@ -127,18 +79,18 @@ def linear_backward(grad_output: Any, input: Any, weight: Any) -> Any:
     """
     name = "linear_backward"
     g, x, w = (
-        _array(name, "grad_output", grad_output),
-        *(_array(name, "input", input), _array(name, "weight", weight)),
+        as_array(name, "grad_output", grad_output),
+        *(as_array(name, "input", input), as_array(name, "weight", weight)),
     )
-    return _like(_core.linear_backward(g, x, w, True, True, True), grad_output, input, weight)
+    return like(_core.linear_backward(g, x, w, True, True, True), grad_output, input, weight)
 
 
 # relu --------------------------------------------------------------------------------------
 def relu(input: Any, inplace: bool = False) -> Any:
     """max(x, 0); nan stays nan. `inplace` overwrites the input and returns it."""
-    if type(input) is _ndarray and not inplace and input.dtype.kind == "f":
+    if type(input) is np.ndarray and not inplace and input.dtype.kind == "f":
         return _core.relu(input)
-    x = _tensor("relu", "input", input)
+    x = as_tensor("relu", "input", input)
     if inplace:
         x.relu_()
         return input
@@ -149,8 +101,8 @@ def relu(input: Any, inplace: bool = False) -> Any:
 def relu_backward(grad_output: Any, input: Any) -> Any:
     """dx of `relu`: g where x > 0 or x is nan, 0 elsewhere; shapes are the input's."""
     name = "relu_backward"
-    g, x = _array(name, "grad_output", grad_output), _array(name, "input", input)
-    return _like(_core.relu_backward(g, x), grad_output, input)
+    g, x = as_array(name, "grad_output", grad_output), as_array(name, "input", input)
+    return like(_core.relu_backward(g, x), grad_output, input)
 
 
 # softmax -----------------------------------------------------------------------------------
@@ -162,7 +114,7 @@ def _implicit_dim(name: str, input: Any, dim: int | None, stacklevel: int) -> in
         "Change the call to include dim=X as an argument.",
         stacklevel=stacklevel,
     )
-    return 0 if np.ndim(_array(name, "input", input)) in (0, 1, 3) else 1
+    return 0 if np.ndim(as_array(name, "input", input)) in (0, 1, 3) else 1
 
 
 def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
@@ -183,9 +135,9 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     IndexError
         `dim` out of range.
     """
-    if type(input) is _ndarray and dim is not None and dtype is None:
+    if type(input) is np.ndarray and dim is not None and dtype is None:
         return _core.softmax(input, dim)
-    x = _tensor("softmax", "input", input)
+    x = as_tensor("softmax", "input", input)
     y = rows.softmax(x, _implicit_dim("softmax", x, dim, _stacklevel), dtype)
     return y if x is input else y._array
 
@@ -193,8 +145,8 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 def softmax_backward(grad_output: Any, output: Any, dim: int) -> Any:
     """dx of `softmax` from its result y: (g - sum(g y)) y, the sum along `dim`."""
     name = "softmax_backward"
-    g, y = _array(name, "grad_output", grad_output), _array(name, "output", output)
-    return _like(_core.softmax_backward(g, y, dim), grad_output, output)
+    g, y = as_array(name, "grad_output", grad_output), as_array(name, "output", output)
+    return like(_core.softmax_backward(g, y, dim), grad_output, output)
 
 
 def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
@@ -202,9 +154,9 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
 
     Parameters, results and errors are those of `softmax`.
     """
-    if type(input) is _ndarray and dim is not None and dtype is None:
+    if type(input) is np.ndarray and dim is not None and dtype is None:
         return _core.log_softmax(input, dim)
-    x = _tensor("log_softmax", "input", input)
+    x = as_tensor("log_softmax", "input", input)
     y = rows.log_softmax(x, _implicit_dim("log_softmax", x, dim, _stacklevel), dtype)
     return y if x is input else y._array
 
@@ -212,8 +164,8 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
 def log_softmax_backward(grad_output: Any, output: Any, dim: int) -> Any:
     """dx of `log_softmax` from its result y: g - exp(y) sum(g), the sum along `dim`."""
     name = "log_softmax_backward"
-    g, y = _array(name, "grad_output", grad_output), _array(name, "output", output)
-    return _like(_core.log_softmax_backward(g, y, dim), grad_output, output)
+    g, y = as_array(name, "grad_output", grad_output), as_array(name, "output", output)
+    return like(_core.log_softmax_backward(g, y, dim), grad_output, output)
 
 
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
@@ -222,9 +174,9 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     Infinite maxima count as m = 0, so a row of -inf gives -inf; so does an empty one.
     Integers become float32.
     """
-    if type(input) is _ndarray and type(dim) is int and input.dtype.kind == "f":
+    if type(input) is np.ndarray and type(dim) is int and input.dtype.kind == "f":
         return _core.logsumexp(input, dim, keepdim)
-    x = _tensor("logsumexp", "input", input)
+    x = as_tensor("logsumexp", "input", input)
     y = rows.logsumexp(x, dim, keepdim)
     return y if x is input else y._array
 
@@ -234,10 +186,10 @@ def logsumexp_backward(
 ) -> Any:
     """dx of `logsumexp` from input x and result y: g exp(x - y), y repeated along `dim`."""
     name = "logsumexp_backward"
-    x = _array(name, "input", input)
-    g, y = _gradient(name, grad_output, x.dtype), _array(name, "output", output)
+    x = as_array(name, "input", input)
+    g, y = as_gradient(name, grad_output, x.dtype), as_array(name, "output", output)
     dx = rows.logsumexp_gradient(g, x, y, check_dims(dim, x.ndim))
-    return _like(dx, grad_output, input, output)
+    return like(dx, grad_output, input, output)
 
 
 # losses ------------------------------------------------------------------------------------
@@ -290,11 +242,11 @@ def nll_loss(
     """
     if size_average is not None or reduce is not None or reduction not in REDUCTIONS:
         reduction = _reduction(reduction, size_average, reduce)
-    if _arrays(input, target, weight):
+    if all_arrays(input, target, weight):
         return _core.nll_loss(input, target, weight, ignore_index, REDUCTIONS[reduction])
-    x = _tensor("nll_loss", "input", input)
-    t = _tensor("nll_loss", "target", target)
-    w = _optional("nll_loss", "weight", weight)
+    x = as_tensor("nll_loss", "input", input)
+    t = as_tensor("nll_loss", "target", target)
+    w = as_tensor_or_none("nll_loss", "weight", weight)
     loss = layers.nll_loss(x, t, w, ignore_index, reduction)
     return loss if x is input or t is target or isinstance(weight, Storage) else loss._array
 
@@ -313,11 +265,11 @@ def nll_loss_backward(
     for reduction "none".
     """
     name = "nll_loss_backward"
-    x, t = _array(name, "input", input), _array(name, "target", target)
-    w = None if weight is None else _array(name, "weight", weight)
-    g = _gradient(name, grad_output, x.dtype)
+    x, t = as_array(name, "input", input), as_array(name, "target", target)
+    w = None if weight is None else as_array(name, "weight", weight)
+    g = as_gradient(name, grad_output, x.dtype)
     code = REDUCTIONS[_reduction(reduction, None, None)]
-    return _like(_core.nll_loss_backward(g, x, t, w, ignore_index, code), grad_output, input)
+    return like(_core.nll_loss_backward(g, x, t, w, ignore_index, code), grad_output, input)
 
 
 def cross_entropy(
@@ -352,14 +304,14 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None or reduction not in REDUCTIONS:
         reduction = _reduction(reduction, size_average, reduce)
-    if _arrays(input, target, weight) and target.dtype.kind != "f":
+    if all_arrays(input, target, weight) and target.dtype.kind != "f":
         code = REDUCTIONS[reduction]
         return _core.cross_entropy(
             input, target, weight, ignore_index, code, label_smoothing, False, False
         )[0]
-    x = _tensor("cross_entropy", "input", input)
-    t = _tensor("cross_entropy", "target", target)
-    w = _optional("cross_entropy", "weight", weight)
+    x = as_tensor("cross_entropy", "input", input)
+    t = as_tensor("cross_entropy", "target", target)
+    w = as_tensor_or_none("cross_entropy", "weight", weight)
     loss = layers.cross_entropy(x, t, w, ignore_index, reduction, label_smoothing)
     return loss if x is input or t is target or isinstance(weight, Storage) else loss._array
 
@@ -381,15 +333,15 @@ def cross_entropy_backward(
     dq = -w_c log_softmax(x)_ic (1 - label_smoothing) g / W.
     """
     name = "cross_entropy_backward"
-    x, t = _array(name, "input", input), _array(name, "target", target)
-    w = None if weight is None else _array(name, "weight", weight)
-    g = _gradient(name, grad_output, x.dtype)
+    x, t = as_array(name, "input", input), as_array(name, "target", target)
+    w = None if weight is None else as_array(name, "weight", weight)
+    g = as_gradient(name, grad_output, x.dtype)
     code = REDUCTIONS[_reduction(reduction, None, None)]
     both = x.shape == t.shape
     _, dx, dq = _core.cross_entropy(x, t, w, ignore_index, code, label_smoothing, True, both)
     dx = quiet(_core.cross_entropy_backward, g, dx)
     result = (dx, quiet(_core.cross_entropy_backward, g, dq)) if both else dx
-    return _like(result, grad_output, input, target)
+    return like(result, grad_output, input, target)
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
@@ -407,6 +359,6 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     RuntimeError
         Another type, a label that is negative or too large.
     """
-    x = _tensor("one_hot", "tensor", tensor)
+    x = as_tensor("one_hot", "tensor", tensor)
     y = layers.one_hot(x, num_classes)
     return y if x is tensor else y._array

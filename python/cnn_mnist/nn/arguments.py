@@ -1,0 +1,58 @@
+"""What the functions take: arrays, Tensors and whatever offers its elements as an array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..operations.common import to_array
+from ..tape import Array, Storage, wrap
+
+_ndarray = np.ndarray
+
+
+def as_array(function: str, name: str, value: Any) -> Array:
+    """The array of an argument; TypeError for what offers none, such as a list."""
+    if type(value) is _ndarray:
+        return value
+    if isinstance(value, Storage) or hasattr(value, "__array__") or hasattr(value, "__dlpack__"):
+        return to_array(value)
+    if not isinstance(value, (str, bytes)):
+        try:
+            return np.asarray(memoryview(value))
+        except TypeError:
+            pass
+    raise TypeError(f"{function}(): argument '{name}' must be Tensor, not {type(value).__name__}")
+
+
+def all_arrays(a: Any, b: Any, optional: Any) -> bool:
+    """Whether all are plain arrays: the short way, without Tensors."""
+    if type(a) is not _ndarray or type(b) is not _ndarray:
+        return False
+    return optional is None or type(optional) is _ndarray
+
+
+def as_tensor(function: str, name: str, value: Any) -> Any:
+    """The argument as a Tensor."""
+    return value if isinstance(value, Storage) else wrap(as_array(function, name, value))
+
+
+def as_tensor_or_none(function: str, name: str, value: Any) -> Any:
+    """The argument as a Tensor, or None."""
+    return None if value is None else as_tensor(function, name, value)
+
+
+def as_gradient(function: str, value: Any, dtype: np.dtype[Any]) -> Array:
+    """grad_output, which may be a number where the result is 0-d."""
+    if isinstance(value, (int, float)):
+        return np.array(value, dtype)
+    return as_array(function, "grad_output", value)
+
+
+def like(results: Any, *arguments: Any) -> Any:
+    """Arrays, or Tensors if there is one among the arguments."""
+    for each in arguments:
+        if isinstance(each, Storage):
+            return tuple(map(wrap, results)) if isinstance(results, tuple) else wrap(results)
+    return results
