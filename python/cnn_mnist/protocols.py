@@ -13,6 +13,7 @@ import numpy as np
 
 from . import printing
 from .operations import arithmetic, comparisons, indexing, pointwise
+from .operations.inplace import changed, prepare
 from .tape import Array, Storage, wants_grad, wrap
 
 if TYPE_CHECKING:
@@ -172,42 +173,63 @@ _ON_TAPE: dict[Any, Any] = {
     np.greater_equal: comparisons.ge,
 }
 _UNARY = (np.negative, np.exp, np.log, np.sqrt, np.absolute)
-# Functions whose results carry no gradient: of shapes, comparisons, tests.
-_FREE = {
-    "shape",
-    "ndim",
-    "size",
-    "array_equal",
-    "array_equiv",
-    "allclose",
-    "isclose",
-    "may_share_memory",
-    "shares_memory",
-    "argmax",
-    "argmin",
-    "isnan",
-    "isinf",
-    "isfinite",
-    "all",
-    "any",
-    "result_type",
-    "can_cast",
-    "array_repr",
-    "array_str",
-    "array2string",
-    "iscomplexobj",
-    "isrealobj",
-    "sign",
-    "greater",
-    "less",
-    "equal",
-    "signbit",
-    "floor",
-    "ceil",
-    "rint",
-    "trunc",
-    "round",
-}
+# Functions without gradient: questions, tests, positions, counts, and the conversions that
+# Matplotlib makes before it draws.
+_FREE = frozenset(
+    [
+        "shape",
+        "ndim",
+        "size",
+        "result_type",
+        "can_cast",
+        "iscomplexobj",
+        "isrealobj",
+        "may_share_memory",
+        "shares_memory",
+        "all",
+        "any",
+        "isnan",
+        "isinf",
+        "isfinite",
+        "signbit",
+        "equal",
+        "greater",
+        "less",
+        "allclose",
+        "isclose",
+        "array_equal",
+        "array_equiv",
+        "argmax",
+        "argmin",
+        "argsort",
+        "argwhere",
+        "nonzero",
+        "flatnonzero",
+        "searchsorted",
+        "digitize",
+        "count_nonzero",
+        "bincount",
+        "histogram",
+        "histogram2d",
+        "histogramdd",
+        "histogram_bin_edges",
+        "sign",
+        "floor",
+        "ceil",
+        "rint",
+        "trunc",
+        "round",
+        "array_repr",
+        "array_str",
+        "array2string",
+        "save",
+        "savetxt",
+        "atleast_1d",
+        "atleast_2d",
+        "atleast_3d",
+        "broadcast_arrays",
+    ]
+)
 
 
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -219,10 +241,17 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: 
             return operation(*inputs)
         return operation(wrap(_array_of(first)) if np.ndim(first) else first, *inputs[1:])
     out = options.get("out", ())
+    written = [each for each in (*out, *inputs[: method == "at"]) if isinstance(each, Storage)]
+    for each in written:
+        prepare(each)
     _refuse(ufunc.__name__, [*inputs, *out])
     if out:
         options["out"] = tuple(map(_array_of, out))
     result = getattr(ufunc, method)(*map(_array_of, inputs), **options)
+    for each in written:
+        changed(each)
+    if out:
+        return out if len(out) > 1 else out[0]
     return _tensors(result)
 
 

@@ -317,7 +317,8 @@ def accumulate(tensor: Any, gradient: Array) -> None:
     if grad is None:
         tensor._grad = wrap(gradient)
     else:
-        np.add(grad._array, gradient, out=grad._array)
+        with np.errstate(all="ignore"):
+            np.add(grad._array, gradient, out=grad._array)
         grad._version[0] += 1
 
 

@@ -1,0 +1,292 @@
+"""Tensors among NumPy, torch, JAX, pandas, Matplotlib: without copies, never losing a gradient."""
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import cnn_mnist
+import cnn_mnist.nn.functional as F
+
+
+@pytest.fixture
+def x() -> cnn_mnist.Tensor:
+    return cnn_mnist.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+
+
+ARRAY = np.array([[2.0, 0.5], [1.0, -1.0]], np.float32)
+
+
+# into NumPy --------------------------------------------------------------------------------
+def test_asarray_shares_memory(x: cnn_mnist.Tensor) -> None:
+    array = np.asarray(x)
+    array[0, 0] = 9
+    assert x[0, 0].item() == 9
+    assert np.asarray(x, dtype=np.float64).dtype == np.float64
+    assert not np.shares_memory(np.array(x), array)
+
+
+def test_array_without_copy_of_another_type(x: cnn_mnist.Tensor) -> None:
+    with pytest.raises(ValueError, match="a float32 Tensor as float64 takes a copy"):
+        x.__array__(np.float64, copy=False)
+
+
+def test_numpy_refuses_a_tensor_that_requires_grad(x: cnn_mnist.Tensor) -> None:
+    with pytest.raises(RuntimeError, match=r"Use tensor.detach\(\).numpy\(\) instead"):
+        x.numpy()
+    assert np.shares_memory(x.detach().numpy(), x.numpy(force=True))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda a, x: a + x, lambda a, t: a + t),
+        (lambda a, x: a - x, lambda a, t: a - t),
+        (lambda a, x: x - a, lambda a, t: t - a),
+        (lambda a, x: a * x, lambda a, t: a * t),
+        (lambda a, x: a / x, lambda a, t: a / t),
+        (lambda a, x: a @ x, lambda a, t: a @ t),
+        (lambda a, x: abs(a) ** x, lambda a, t: abs(a) ** t),
+        (lambda a, x: np.float64(2) * x, lambda a, t: 2 * t),
+        (lambda a, x: np.exp(x) + np.log(x), lambda a, t: t.exp() + t.log()),
+        (lambda a, x: np.sqrt(x) - np.abs(x), lambda a, t: t.sqrt() - t.abs()),
+        (lambda a, x: np.negative(x) + np.power(x, 2), lambda a, t: -t + t**2),
+    ],
+)
+def test_arrays_and_ufuncs_are_recorded(ours: Any, theirs: Any, x: cnn_mnist.Tensor) -> None:
+    t = torch.tensor(x.tolist(), requires_grad=True)
+    result, expected = ours(ARRAY, x), theirs(torch.tensor(ARRAY), t)
+    assert isinstance(result, cnn_mnist.Tensor)
+    np.testing.assert_allclose(result.detach(), expected.detach(), rtol=1e-6)
+    result.sum().backward()
+    expected.sum().backward()
+    np.testing.assert_allclose(x.grad, t.grad, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [np.sin, np.mean, np.sum, np.maximum.reduce, np.linalg.norm, np.ravel, np.copy, np.sort,
+     lambda x: np.where(x > 0, x, 0), lambda x: np.stack([x, x]), lambda x: np.clip(x, 0, 1),
+     lambda x: np.einsum("ij->i", x), lambda x: np.add(x, x, out=np.zeros((2, 2)))],
+)  # fmt: skip
+def test_other_functions_never_lose_a_gradient(function: Any, x: cnn_mnist.Tensor) -> None:
+    with pytest.raises(RuntimeError, match=r"numpy\.\w+ is not on the tape.*detach\(\)"):
+        function(x)
+    detached = function(x.detach())
+    with cnn_mnist.no_grad():
+        np.testing.assert_array_equal(function(x), detached)
+
+
+def test_functions_without_gradient(x: cnn_mnist.Tensor) -> None:
+    assert np.shape(x) == (2, 2)
+    assert np.allclose(x, x.detach())
+    np.testing.assert_array_equal(np.argmax(x, 1), [1, 1])
+    np.testing.assert_array_equal(np.isnan(x), np.zeros((2, 2), bool))
+
+
+def test_array_in_place(x: cnn_mnist.Tensor) -> None:
+    array = ARRAY.copy()
+    same = array
+    array += x.detach()
+    assert array is same
+    np.testing.assert_array_equal(array, ARRAY + np.asarray(x))
+
+
+def test_numpy_writes_into_a_tensor_are_counted() -> None:
+    w = cnn_mnist.ones(3, requires_grad=True)
+    y = cnn_mnist.ones(3)
+    loss = (w * y).sum()
+    np.add(1, 1, out=y)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
+        np.add(1, 1, out=w)
+
+
+def test_indices_and_numbers() -> None:
+    three = cnn_mnist.tensor(3)
+    assert np.zeros(three).shape == (3,)
+    assert list(range(10))[three] == 3
+    np.testing.assert_array_equal(np.eye(3)[cnn_mnist.tensor([1, 2])], np.eye(3)[[1, 2]])
+    losses = [cnn_mnist.ones(2, requires_grad=True).sum() for _ in range(3)]
+    np.testing.assert_array_equal(np.array(losses), [2, 2, 2])
+
+
+def test_dtypes_are_numpy_dtypes() -> None:
+    assert np.zeros(2, cnn_mnist.float32).dtype == np.float32
+    assert cnn_mnist.float32 == np.float32
+    assert np.dtype("float32") == cnn_mnist.float32
+    assert cnn_mnist.float32 != cnn_mnist.float64
+    assert cnn_mnist.float32 != None
+    assert {cnn_mnist.int64: 1}[np.dtype("int64")] == 1
+    for each in (cnn_mnist.float64, cnn_mnist.bool, cnn_mnist.uint8):
+        assert pickle.loads(pickle.dumps(each)) is each
+        assert copy.deepcopy(each) is each
+
+
+# without a copy ----------------------------------------------------------------------------
+def exporters() -> dict[str, Any]:
+    class DLPackOnly:
+        def __init__(self, array: np.ndarray) -> None:
+            self.array = array
+
+        def __dlpack__(self, **options: Any) -> Any:
+            return self.array.__dlpack__(**options)
+
+        def __dlpack_device__(self) -> Any:
+            return self.array.__dlpack_device__()
+
+    array = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+    return {
+        "array": array,
+        "transposed": array.T,
+        "strided": array[:, ::2],
+        "torch": torch.tensor(array),
+        "DLPack": DLPackOnly(array),
+        "Tensor": cnn_mnist.from_numpy(array),
+    }
+
+
+@pytest.mark.parametrize("name", exporters())
+def test_as_tensor_shares_memory(name: str) -> None:
+    source = exporters()[name]
+    made = cnn_mnist.as_tensor(source)
+    made[0, 0] = 42
+    origin = source.array if name == "DLPack" else source
+    assert float(origin[0, 0]) == 42
+    copied = cnn_mnist.tensor(source)
+    copied[0, 0] = 7
+    assert float(origin[0, 0]) == 42
+
+
+@pytest.mark.parametrize("name", exporters())
+def test_functional_takes_every_exporter(name: str) -> None:
+    source = exporters()[name]
+    expected = np.asarray(source.array if name == "DLPack" else source)
+    result = F.relu(source)
+    assert type(result) is (cnn_mnist.Tensor if name == "Tensor" else np.ndarray)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_memory_maps(tmp_path: Any) -> None:
+    np.save(tmp_path / "x.npy", ARRAY)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    made = cnn_mnist.as_tensor(mapped)
+    assert np.shares_memory(made.numpy(), mapped)
+    assert type(F.softmax(mapped, 1)) is np.ndarray
+    with pytest.raises(ValueError, match="read-only"):
+        made.add_(1)
+
+
+def test_buffers() -> None:
+    result = F.softmax(memoryview(ARRAY), 1)
+    np.testing.assert_array_equal(result, F.softmax(ARRAY, 1), strict=True)
+
+
+def test_pandas_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1.0, 2.0], "b": [0, 1]})
+    made = cnn_mnist.as_tensor(frame["a"])
+    assert made.dtype == cnn_mnist.float64
+    assert F.softmax(frame["a"], 0).shape == (2,)
+    logits = np.eye(2, dtype=np.float32)
+    np.testing.assert_array_equal(
+        F.cross_entropy(logits, frame["b"]), F.cross_entropy(logits, np.array([0, 1]))
+    )
+    assert list(pandas.Series(made.requires_grad_())) == [1.0, 2.0]
+
+
+def test_jax_arrays() -> None:
+    jax = pytest.importorskip("jax.numpy")
+    ones = jax.ones((2, 3))
+    assert cnn_mnist.as_tensor(ones).shape == (2, 3)
+    np.testing.assert_allclose(F.log_softmax(ones, 1), -np.log(3) * np.ones((2, 3)), rtol=1e-6)
+
+
+# out to torch, and mixed -------------------------------------------------------------------
+def test_results_go_to_torch_without_a_copy(x: cnn_mnist.Tensor) -> None:
+    result = F.softmax(ARRAY, 1)
+    assert torch.from_numpy(result).data_ptr() == result.ctypes.data
+    detached = x.detach()
+    assert torch.from_dlpack(detached).data_ptr() == detached.data_ptr()
+    assert torch.from_numpy(detached.numpy()).data_ptr() == detached.data_ptr()
+    with pytest.raises(BufferError, match="detach"):
+        torch.from_dlpack(x)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [lambda x, t: x + t, lambda x, t: t + x, lambda x, t: t * x, lambda x, t: x @ t,
+     lambda x, t: t @ x, lambda x, t: t - x, lambda x, t: x / t, lambda x, t: t == x],
+)  # fmt: skip
+def test_mixed_arithmetic_gives_our_tensor(operation: Any, x: cnn_mnist.Tensor) -> None:
+    t = torch.tensor(ARRAY)
+    result = operation(x, t)
+    assert isinstance(result, cnn_mnist.Tensor)
+    expected = operation(torch.tensor(x.tolist()), t)
+    np.testing.assert_allclose(result.detach(), expected, rtol=1e-6)
+
+
+def test_torch_tensor_that_requires_grad_says_detach(x: cnn_mnist.Tensor) -> None:
+    t = torch.tensor(ARRAY, requires_grad=True)
+    for mixed in (lambda: x + t, lambda: t * x, lambda: F.relu(t), lambda: cnn_mnist.tensor(t),
+                  lambda: cnn_mnist.as_tensor(t)):  # fmt: skip
+        with pytest.raises(RuntimeError, match=r"detach\(\)"):
+            mixed()
+
+
+def test_matplotlib_draws_what_requires_grad(x: cnn_mnist.Tensor) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    _, axes = pyplot.subplots()
+    loss = x.mean()
+    axes.imshow(x)
+    axes.plot(x[0], x[1])
+    axes.plot([loss, loss * 2])
+    axes.plot(loss, loss, "o")
+    axes.scatter(x[0], x[1], c=x[0])
+    axes.hist(x.flatten())
+    axes.bar(cnn_mnist.arange(2), x[0])
+    axes.set_title(f"{loss:.2f}")
+    axes.figure.canvas.draw()
+    pyplot.close(axes.figure)
+
+
+# top-level functions on arrays -------------------------------------------------------------
+def test_functions_take_arrays_and_give_arrays() -> None:
+    a = ARRAY
+    assert type(cnn_mnist.exp(a)) is np.ndarray
+    np.testing.assert_allclose(cnn_mnist.exp(a), np.exp(a), rtol=1e-6)
+    np.testing.assert_array_equal(cnn_mnist.sum(a, dim=1), a.sum(1))
+    np.testing.assert_array_equal(cnn_mnist.argmax(a, 1), a.argmax(1))
+    values, indices = cnn_mnist.max(a, 1)
+    np.testing.assert_array_equal(values, a.max(1))
+    np.testing.assert_array_equal(indices, a.argmax(1))
+    np.testing.assert_array_equal(cnn_mnist.stack([a, a]), np.stack([a, a]))
+    np.testing.assert_array_equal(cnn_mnist.cat([a, a], 1), np.concatenate([a, a], 1))
+    np.testing.assert_allclose(cnn_mnist.softmax(a, 1).sum(1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [[1.0, 2.0], 3.0, None, "a"])
+def test_functions_take_no_lists(value: Any) -> None:
+    with pytest.raises(TypeError, match=r"exp\(\): argument 'input' \(position 1\) must be Tensor"):
+        cnn_mnist.exp(value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_warnings_from_numpy() -> None:
+    x = cnn_mnist.tensor([0.0, -1.0, 1e38, float("nan"), float("inf")], requires_grad=True)
+    results = [x / 0, x * 1e38, x.log(), x.sqrt(), x**-1, x - x * 1e5, x.exp(),
+               x.detach() // 0, x.detach() % 0, x.mean(), x.std(), 1 / x, x @ x, x.double().float(),
+               x.long(), x.softmax(0), x.max(), x.sum()]  # fmt: skip
+    for each in results:
+        if each.requires_grad:
+            each.sum().backward()
+    with cnn_mnist.no_grad():
+        x *= 1e30
+        x -= 1e38 * x
