@@ -3,6 +3,7 @@
 #define CM_SIMD_AVX512_H
 
 #include <immintrin.h>
+#include <stdint.h>
 
 #include "simd.h"
 
