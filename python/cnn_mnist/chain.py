@@ -13,7 +13,7 @@ from .grad_mode import no_grad
 from .nn import Flatten, Identity, Linear, Module, ModuleList, Parameter, ReLU, Sequential
 
 if TYPE_CHECKING:
-    from ._core import Layers
+    from ._core import _Layers
     from .rows import Rows
 
 Array = NDArray[Any]
@@ -104,7 +104,7 @@ class Chain:
                                    f"the layer before, got {shapes[0][1]}")
             before = shapes[0][0]
 
-    def layers(self) -> Layers:
+    def layers(self) -> _Layers:
         """What the compiled module takes: the arrays of the parameters, not copies."""
         return [(weight._array, None if bias is None else bias._array, relu)
                 for (_, weight, bias), relu in zip(self.linear, self.relu_after, strict=True)]
