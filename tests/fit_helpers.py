@@ -24,17 +24,33 @@ def network(t, dtype="float32", sizes=(FEATURES, 12, CLASSES), bias=True):
     return t.nn.Sequential(*layers[:-1])
 
 
-def reference(model, x, y, *, epochs, batch_size, lr, shuffle=True, generator=None, weight=None,
-              ignore_index=-100, label_smoothing=0.0, **sgd):
+def reference(
+    model,
+    x,
+    y,
+    *,
+    epochs,
+    batch_size,
+    lr,
+    shuffle=True,
+    generator=None,
+    weight=None,
+    ignore_index=-100,
+    label_smoothing=0.0,
+    **sgd,
+):
     """The loop that everybody writes, with torch: step losses and accuracies."""
     tensors = torch.from_numpy(x), torch.from_numpy(y)
     loader = list(zip(*(each.split(batch_size) for each in tensors), strict=True))
     if shuffle:
-        loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*tensors), batch_size,
-                                             shuffle=True, generator=generator)
+        loader = torch.utils.data.DataLoader(
+            torch.utils.data.TensorDataset(*tensors), batch_size, shuffle=True, generator=generator
+        )
     loss_of = torch.nn.CrossEntropyLoss(
         None if weight is None else torch.from_numpy(weight).to(tensors[0].dtype),
-        ignore_index=ignore_index, label_smoothing=label_smoothing)
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+    )
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, **sgd)
     losses, accuracies = [], []
     for _ in range(epochs):

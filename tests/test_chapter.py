@@ -42,7 +42,7 @@ def accuracy(t, out, yb):
 
 def loop(t, model, x, y, step, zero, bs=100):
     for i in range(0, len(x), bs):
-        loss = t.nn.functional.cross_entropy(model(x[i:i + bs]), y[i:i + bs])
+        loss = t.nn.functional.cross_entropy(model(x[i : i + bs]), y[i : i + bs])
         loss.backward()
         step()
         zero()
@@ -86,6 +86,7 @@ def test_parameters_by_hand(digits):
                 p.grad.zero_()
 
         yield from loop(t, model, x, y, step, zero)
+
     run(section, digits)
 
 
@@ -126,6 +127,7 @@ def test_modules_registered_in_three_ways(digits):
 
             yield from loop(t, model, x, y, step, model.zero_grad)
             yield accuracy(t, model(x), y)
+
     run(section, digits)
 
 
@@ -149,6 +151,7 @@ def test_optimizers(digits):
             optimizer = make(model.parameters(), lr=0.1)
             for _ in range(2):
                 yield from loop(t, model, x, y, optimizer.step, optimizer.zero_grad)
+
     run(section, digits)
 
 
@@ -176,15 +179,18 @@ def test_data_sets_and_loaders_by_hand(digits):
         yield yb
         data = t.utils.data
         batches = data.BatchSampler(data.RandomSampler(pairs), 50, drop_last=False)
-        for loader in (data.DataLoader(pairs, batch_sampler=batches, collate_fn=collate),
-                       data.DataLoader(pairs, 50, sampler=data.SequentialSampler(pairs)),
-                       data.DataLoader(pairs, 64, shuffle=True, drop_last=True),
-                       data.DataLoader(pairs, sampler=batches)):
+        for loader in (
+            data.DataLoader(pairs, batch_sampler=batches, collate_fn=collate),
+            data.DataLoader(pairs, 50, sampler=data.SequentialSampler(pairs)),
+            data.DataLoader(pairs, 64, shuffle=True, drop_last=True),
+            data.DataLoader(pairs, sampler=batches),
+        ):
             xb, yb = next(iter(loader))
             yield tuple(xb.shape)
             yield yb
             yield xb.mean()
             yield len(loader)
+
     run(section, digits)
 
 
@@ -193,11 +199,14 @@ def test_training_and_validation(digits):
         data = t.utils.data
 
         def get_dls(train, valid, bs, **options):
-            return (data.DataLoader(train, batch_size=bs, shuffle=True, **options),
-                    data.DataLoader(valid, batch_size=bs * 2, **options))
+            return (
+                data.DataLoader(train, batch_size=bs, shuffle=True, **options),
+                data.DataLoader(valid, batch_size=bs * 2, **options),
+            )
 
-        train_dl, valid_dl = get_dls(data.TensorDataset(x, y),
-                                     data.TensorDataset(x_valid, y_valid), 50)
+        train_dl, valid_dl = get_dls(
+            data.TensorDataset(x, y), data.TensorDataset(x_valid, y_valid), 50
+        )
         model = t.nn.Sequential(t.nn.Linear(784, 20), t.nn.ReLU(), t.nn.Linear(20, 10))
         optimizer = t.optim.SGD(model.parameters(), lr=0.2)
         loss_func = t.nn.CrossEntropyLoss()
@@ -222,4 +231,5 @@ def test_training_and_validation(digits):
             yield tot_acc / count
         yield model.training
         yield list(model.state_dict())
+
     run(section, digits)

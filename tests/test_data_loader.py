@@ -44,8 +44,9 @@ def test_shuffled_orders_for_thousands_of_seeds_and_sizes():
         for data, package in PAIRS:
             package.manual_seed(seed)
             generator = package.Generator().manual_seed(seed + 1) if own else None
-            loader = data.DataLoader(range(n), batch, shuffle=True, drop_last=drop,
-                                     generator=generator)
+            loader = data.DataLoader(
+                range(n), batch, shuffle=True, drop_last=drop, generator=generator
+            )
             epochs = [[b.tolist() for b in loader] for _ in range(2)]
             next(iter(loader), None)  # an iterator that is not run to its end
             epochs.append([b.tolist() for b in loader])
@@ -62,9 +63,10 @@ def test_epoch_order_is_that_of_the_loader():
                 generator = cnn_mnist.Generator().manual_seed(5) if own else None
                 n = 1 + seed % 40
                 loader = ours.DataLoader(range(n), None, shuffle=True, generator=generator)
-                orders = [list(loader) if use_loader
-                          else ours.sampler.epoch_order(n, generator).tolist()
-                          for _ in range(3)]
+                orders = [
+                    list(loader) if use_loader else ours.sampler.epoch_order(n, generator).tolist()
+                    for _ in range(3)
+                ]
                 drawn.append((orders, cnn_mnist.rand(1).item()))
             assert drawn[0] == drawn[1]
 
@@ -76,27 +78,35 @@ def one_draw(data, t, **options):
     return index, t.rand(1, generator=generator)
 
 
-@pytest.mark.parametrize("program", [
-    one_draw, lambda data, t: one_draw(data, t, replacement=True, num_samples=100),
-    lambda data, t: list(data.RandomSampler(range(10))),
-    lambda data, t: list(data.RandomSampler(range(10), num_samples=3)),
-    lambda data, t: list(data.RandomSampler(range(10), num_samples=37)),
-    lambda data, t: list(data.RandomSampler(range(10), replacement=True)),
-    lambda data, t: list(data.RandomSampler(range(10), replacement=True, num_samples=100)),
-    lambda data, t: list(data.RandomSampler(range(10), True, 64, t.Generator().manual_seed(2))),
-    lambda data, t: list(data.RandomSampler(range(10), generator=t.Generator().manual_seed(2))),
-    lambda data, t: list(data.SubsetRandomSampler([4, 9, 1])),
-    lambda data, t: list(data.BatchSampler(data.SequentialSampler(range(10)), 4, False)),
-    lambda data, t: list(data.BatchSampler(data.SequentialSampler(range(10)), 4, True)),
-    lambda data, t: list(data.BatchSampler([3, 1, 2], 2, False)),
-    lambda data, t: len(data.BatchSampler(range(9), 4, True)),
-    lambda data, t: len(data.BatchSampler(range(9), 4, False)),
-    lambda data, t: len(data.RandomSampler(range(10), num_samples=3)),
-    lambda data, t: [list(part) for part in data.random_split(range(10), [3, 7])],
-    lambda data, t: [list(part) for part in data.random_split(range(10), [0.5, 0.3, 0.2])],
-    lambda data, t: [list(part) for part in data.random_split(
-        range(7), [0.5, 0.5], generator=t.Generator().manual_seed(8))],
-])
+@pytest.mark.parametrize(
+    "program",
+    [
+        one_draw,
+        lambda data, t: one_draw(data, t, replacement=True, num_samples=100),
+        lambda data, t: list(data.RandomSampler(range(10))),
+        lambda data, t: list(data.RandomSampler(range(10), num_samples=3)),
+        lambda data, t: list(data.RandomSampler(range(10), num_samples=37)),
+        lambda data, t: list(data.RandomSampler(range(10), replacement=True)),
+        lambda data, t: list(data.RandomSampler(range(10), replacement=True, num_samples=100)),
+        lambda data, t: list(data.RandomSampler(range(10), True, 64, t.Generator().manual_seed(2))),
+        lambda data, t: list(data.RandomSampler(range(10), generator=t.Generator().manual_seed(2))),
+        lambda data, t: list(data.SubsetRandomSampler([4, 9, 1])),
+        lambda data, t: list(data.BatchSampler(data.SequentialSampler(range(10)), 4, False)),
+        lambda data, t: list(data.BatchSampler(data.SequentialSampler(range(10)), 4, True)),
+        lambda data, t: list(data.BatchSampler([3, 1, 2], 2, False)),
+        lambda data, t: len(data.BatchSampler(range(9), 4, True)),
+        lambda data, t: len(data.BatchSampler(range(9), 4, False)),
+        lambda data, t: len(data.RandomSampler(range(10), num_samples=3)),
+        lambda data, t: [list(part) for part in data.random_split(range(10), [3, 7])],
+        lambda data, t: [list(part) for part in data.random_split(range(10), [0.5, 0.3, 0.2])],
+        lambda data, t: [
+            list(part)
+            for part in data.random_split(
+                range(7), [0.5, 0.5], generator=t.Generator().manual_seed(8)
+            )
+        ],
+    ],
+)
 def test_samplers(program):
     check(program)
 
@@ -106,25 +116,53 @@ def tensors(t, n=11):
     return x.float(), t.arange(n) % 4
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"batch_size": 4}, {"batch_size": 4, "drop_last": True}, {"batch_size": 50},
-    {"batch_size": 4, "shuffle": True}, {"batch_size": None}, {"batch_size": 3, "num_workers": 0},
-    {"batch_size": 4, "sampler": [3, 1, 1, 7, 10]}, {"batch_sampler": [[1, 2], [0], [5, 5, 3]]},
-    {"batch_size": None, "sampler": [[3, 1], [7]]}, {"batch_size": 2, "sampler": [-1, -11, 3]},
-    {"batch_size": 2, "collate_fn": list},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"batch_size": 4},
+        {"batch_size": 4, "drop_last": True},
+        {"batch_size": 50},
+        {"batch_size": 4, "shuffle": True},
+        {"batch_size": None},
+        {"batch_size": 3, "num_workers": 0},
+        {"batch_size": 4, "sampler": [3, 1, 1, 7, 10]},
+        {"batch_sampler": [[1, 2], [0], [5, 5, 3]]},
+        {"batch_size": None, "sampler": [[3, 1], [7]]},
+        {"batch_size": 2, "sampler": [-1, -11, 3]},
+        {"batch_size": 2, "collate_fn": list},
+    ],
+)
 def test_batches_of_tensors(options):
     check(lambda data, t: list(data.DataLoader(data.TensorDataset(*tensors(t)), **options)))
-    check(lambda data, t: list(data.DataLoader(
-        data.Subset(data.TensorDataset(*tensors(t, 30)), list(range(25, 5, -1))), **options)))
+    check(
+        lambda data, t: list(
+            data.DataLoader(
+                data.Subset(data.TensorDataset(*tensors(t, 30)), list(range(25, 5, -1))), **options
+            )
+        )
+    )
 
 
 ITEMS = [
-    [1, 2, 3], [1.5, 2.5], [True, False], ["a", "b"], [b"a", b"b"], [(1, 2.0), (3, 4.0)],
-    [[1, 2], [3, 4]], [{"a": 1, "b": [2.0]}, {"a": 3, "b": [4.0]}], [Point(1, 2), Point(3, 4)],
-    [np.float32(1), np.float32(2)], [np.zeros(2), np.ones(2)], [np.int64(3), np.int64(4)],
-    [np.zeros((2, 2), np.uint8)] * 3, [np.bool_(True)], [OrderedDict(z=1, a=2)] * 2,
-    [defaultdict(int, a=1)] * 2, [((1, [2]), "x"), ((3, [4]), "y")], [range(3), range(3)],
+    [1, 2, 3],
+    [1.5, 2.5],
+    [True, False],
+    ["a", "b"],
+    [b"a", b"b"],
+    [(1, 2.0), (3, 4.0)],
+    [[1, 2], [3, 4]],
+    [{"a": 1, "b": [2.0]}, {"a": 3, "b": [4.0]}],
+    [Point(1, 2), Point(3, 4)],
+    [np.float32(1), np.float32(2)],
+    [np.zeros(2), np.ones(2)],
+    [np.int64(3), np.int64(4)],
+    [np.zeros((2, 2), np.uint8)] * 3,
+    [np.bool_(True)],
+    [OrderedDict(z=1, a=2)] * 2,
+    [defaultdict(int, a=1)] * 2,
+    [((1, [2]), "x"), ((3, [4]), "y")],
+    [range(3), range(3)],
 ]
 
 
@@ -160,6 +198,7 @@ def test_the_courses_own_data_set_and_collate_function():
             list(data.DataLoader(pairs, sampler=batches)),
             list(data.DataLoader(pairs, 4, shuffle=True, drop_last=True)),
         ]
+
     check(program)
 
 
@@ -199,7 +238,8 @@ def test_workers_change_nothing():
 
 
 ERRORS = [
-    lambda data, t: data.DataLoader(range(3), 0), lambda data, t: data.DataLoader(range(3), 1.5),
+    lambda data, t: data.DataLoader(range(3), 0),
+    lambda data, t: data.DataLoader(range(3), 1.5),
     lambda data, t: data.DataLoader(range(3), True),
     lambda data, t: data.DataLoader(range(3), num_workers=-1),
     lambda data, t: data.DataLoader(range(3), shuffle=True, sampler=[1]),
@@ -213,14 +253,17 @@ ERRORS = [
     lambda data, t: list(data.DataLoader(range(3), sampler=[5])),
     lambda data, t: list(data.DataLoader(data.TensorDataset(t.zeros(3)), sampler=[5])),
     lambda data, t: data.TensorDataset(t.zeros(3), t.zeros(2)),
-    lambda data, t: data.Dataset()[0], lambda data, t: iter(data.Sampler()),
+    lambda data, t: data.Dataset()[0],
+    lambda data, t: iter(data.Sampler()),
     lambda data, t: data.RandomSampler(range(3), replacement=1),
     lambda data, t: data.RandomSampler(range(3), num_samples=0),
-    lambda data, t: data.RandomSampler([]), lambda data, t: data.BatchSampler([1], 0, False),
+    lambda data, t: data.RandomSampler([]),
+    lambda data, t: data.BatchSampler([1], 0, False),
     lambda data, t: data.BatchSampler([1], 2, 0),
     lambda data, t: data.random_split(range(3), [1, 1]),
     lambda data, t: data.random_split(range(3), [1.5, -0.5]),
-    lambda data, t: data.default_collate([object()]), lambda data, t: data.default_collate([None]),
+    lambda data, t: data.default_collate([object()]),
+    lambda data, t: data.default_collate([None]),
     lambda data, t: data.default_collate([[1], [1, 2]]),
     lambda data, t: data.default_collate([np.array(["a"])]),
     lambda data, t: data.default_collate([t.zeros(2), t.zeros(3)]),

@@ -19,8 +19,11 @@ DTYPES = ["float32", "float64", "int64", "uint8", "bool"]
 
 def members():
     rng = np.random.default_rng(0)
-    return {f"{name}.{shape}": rng.integers(0, 2, shape).astype(name)
-            for name in DTYPES for shape in ((), (0, 3), (4,), (2, 3, 2))}
+    return {
+        f"{name}.{shape}": rng.integers(0, 2, shape).astype(name)
+        for name in DTYPES
+        for shape in ((), (0, 3), (4,), (2, 3, 2))
+    }
 
 
 def assert_same(ours, theirs):
@@ -67,10 +70,17 @@ def test_models_go_to_torch_and_back(tmp_path):
 
 def test_any_layout_any_holder(tmp_path):
     base = np.arange(24.0).reshape(4, 6)
-    given = {"transposed": base.T, "strided": base[::2, ::3], "fortran": np.asfortranarray(base),
-             "reversed": base[:, ::-1], "broadcast": np.broadcast_to(base[0], (3, 6)),
-             "torch": torch.from_numpy(base), "parameter": nn.Parameter(base.T),
-             "view": cnn_mnist.from_numpy(base).T, "swapped": base.astype(">f8")}
+    given = {
+        "transposed": base.T,
+        "strided": base[::2, ::3],
+        "fortran": np.asfortranarray(base),
+        "reversed": base[:, ::-1],
+        "broadcast": np.broadcast_to(base[0], (3, 6)),
+        "torch": torch.from_numpy(base),
+        "parameter": nn.Parameter(base.T),
+        "view": cnn_mnist.from_numpy(base).T,
+        "swapped": base.astype(">f8"),
+    }
     cnn_mnist.save(given, tmp_path / "a")
     loaded = cnn_mnist.load(tmp_path / "a")
     assert loaded["broadcast"].tolist() == [base[0].tolist()] * 3
@@ -95,8 +105,9 @@ def test_a_link_goes_on_pointing_to_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"),
-                                   KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
+)
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, broken, error):
     path = tmp_path / "a"
     cnn_mnist.save({"x": np.ones(2)}, path)
@@ -127,10 +138,18 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     assert cnn_mnist.load(path)["x"].tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("obj, name", [
-    ([1], "list"), (3, "int"), ({"a": [1]}, "a: .* list"), ({3: np.ones(1)}, "3"), ({"a": None}, "a: .* NoneType"),
-    ({"a": np.array(["x"])}, "a: .*<U1"), ({"a": np.ones(1, np.complex64)}, "a: .*complex64"),
-])
+@pytest.mark.parametrize(
+    "obj, name",
+    [
+        ([1], "list"),
+        (3, "int"),
+        ({"a": [1]}, "a: .* list"),
+        ({3: np.ones(1)}, "3"),
+        ({"a": None}, "a: .* NoneType"),
+        ({"a": np.array(["x"])}, "a: .*<U1"),
+        ({"a": np.ones(1, np.complex64)}, "a: .*complex64"),
+    ],
+)
 def test_what_cannot_be_saved(tmp_path, obj, name):
     with pytest.raises(TypeError, match=f"{name}\\b"):
         cnn_mnist.save(obj, tmp_path / "a")
@@ -155,11 +174,19 @@ def whole():
 
 
 BAD = {
-    "empty": b"", "short": b"\x01\x02", "pickle": b"\x80\x02}q\x00.", "zip": b"PK\x03\x04" * 30,
-    "text": b"hello, world, this is no such file", "cut": whole()[:-3], "longer": whole() + b"1",
-    "huge header": b"\xff" * 8 + whole()[8:], "no JSON": whole().replace(b"{", b"[", 1),
-    "header only": whole()[:20], "offsets": whole().replace(b"[0,48]", b"[0,40]"),
-    "shape": whole().replace(b'"shape":[6]', b'"shape":[7]'), "torch": None,
+    "empty": b"",
+    "short": b"\x01\x02",
+    "pickle": b"\x80\x02}q\x00.",
+    "zip": b"PK\x03\x04" * 30,
+    "text": b"hello, world, this is no such file",
+    "cut": whole()[:-3],
+    "longer": whole() + b"1",
+    "huge header": b"\xff" * 8 + whole()[8:],
+    "no JSON": whole().replace(b"{", b"[", 1),
+    "header only": whole()[:20],
+    "offsets": whole().replace(b"[0,48]", b"[0,40]"),
+    "shape": whole().replace(b'"shape":[6]', b'"shape":[7]'),
+    "torch": None,
 }
 
 

@@ -22,12 +22,21 @@ from cnn_mnist import nn
 from cnn_mnist.random import default_generator
 
 OPTIONS = {
-    "plain": {}, "in order": {"shuffle": False}, "momentum": {"momentum": 0.9},
-    "nesterov": {"momentum": 0.8, "nesterov": True}, "decay": {"weight_decay": 0.01},
-    "weights": {"weight": np.array([1.0, 0.2, 3.0, 0.5, 1.0])}, "smooth": {"label_smoothing": 0.1},
+    "plain": {},
+    "in order": {"shuffle": False},
+    "momentum": {"momentum": 0.9},
+    "nesterov": {"momentum": 0.8, "nesterov": True},
+    "decay": {"weight_decay": 0.01},
+    "weights": {"weight": np.array([1.0, 0.2, 3.0, 0.5, 1.0])},
+    "smooth": {"label_smoothing": 0.1},
     "ignore": {"ignore_index": 2},
-    "all": {"momentum": 0.7, "weight_decay": 0.02, "label_smoothing": 0.2, "ignore_index": 1,
-            "weight": np.array([1.0, 0.2, 3.0, 0.5, 1.0])},
+    "all": {
+        "momentum": 0.7,
+        "weight_decay": 0.02,
+        "label_smoothing": 0.2,
+        "ignore_index": 1,
+        "weight": np.array([1.0, 0.2, 3.0, 0.5, 1.0]),
+    },
 }
 
 
@@ -59,8 +68,7 @@ def test_a_generator_of_ones_own():
     generators = [t.Generator().manual_seed(8) for t in (cnn_mnist, torch)]
     options = {"epochs": 3, "batch_size": 50, "lr": 0.1}
     history = cnn_mnist.fit(ours, x, y, generator=generators[0], **options)
-    assert_same(ours, theirs, history,
-                reference(theirs, x, y, generator=generators[1], **options))
+    assert_same(ours, theirs, history, reference(theirs, x, y, generator=generators[1], **options))
     assert generators[0].get_state().tolist() == generators[1].get_state().tolist()
 
 
@@ -81,8 +89,9 @@ def test_our_own_loop_gives_the_same():
             optimizer.step()
             losses.append(loss.item())
     np.testing.assert_allclose(history.loss, losses, atol=1e-5)
-    np.testing.assert_allclose(ours[2].weight.detach().numpy(), twin[2].weight.detach().numpy(),
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        ours[2].weight.detach().numpy(), twin[2].weight.detach().numpy(), atol=1e-5
+    )
 
 
 # models ---------------------------------------------------------------------------------
@@ -118,14 +127,18 @@ class Held(nn.Module):
 def test_chains_of_every_form_train_alike():
     x, y = data()
     forms = {
-        "Sequential": lambda m: m, "list": lambda m: Listed(list(m)),
-        "tuple": lambda m: Listed(tuple(m)), "ModuleList": lambda m: Listed(nn.ModuleList(m)),
-        "layers in Sequential": lambda m: Listed(m), "called": lambda m: Called(list(m)),
+        "Sequential": lambda m: m,
+        "list": lambda m: Listed(list(m)),
+        "tuple": lambda m: Listed(tuple(m)),
+        "ModuleList": lambda m: Listed(nn.ModuleList(m)),
+        "layers in Sequential": lambda m: Listed(m),
+        "called": lambda m: Called(list(m)),
         "no forward": lambda m: Held(list(m)),
         "nested": lambda m: nn.Sequential(nn.Sequential(m[0]), nn.Sequential(*m[1:])),
         "nested lists": lambda m: Listed([Listed([m[0]]), m[1:]]),
         "Identity": lambda m: nn.Sequential(nn.Identity(), *m, nn.Identity()),
-        "Flatten": lambda m: nn.Sequential(nn.Flatten(), *m), "copy": copy.deepcopy,
+        "Flatten": lambda m: nn.Sequential(nn.Flatten(), *m),
+        "copy": copy.deepcopy,
         "one ReLU twice": lambda m: nn.Sequential(m[0], m[1], m[1], m[2]),
     }
     results = {}
@@ -139,8 +152,11 @@ def test_chains_of_every_form_train_alike():
 
 def test_relus_at_both_ends_and_a_single_linear():
     x, y = data()
-    for build in (lambda t: [t.nn.ReLU(), t.nn.Linear(17, 9), t.nn.ReLU(), t.nn.Linear(9, 5)],
-                  lambda t: [t.nn.Linear(17, 5), t.nn.ReLU()], lambda t: [t.nn.Linear(17, 5)]):
+    for build in (
+        lambda t: [t.nn.ReLU(), t.nn.Linear(17, 9), t.nn.ReLU(), t.nn.Linear(9, 5)],
+        lambda t: [t.nn.Linear(17, 5), t.nn.ReLU()],
+        lambda t: [t.nn.Linear(17, 5)],
+    ):
         models = []
         for t in (cnn_mnist, torch):
             t.manual_seed(4)
@@ -155,8 +171,10 @@ def test_images_go_through_flatten():
     x, y = data()
     flat, deep = network_of_seed(), nn.Sequential(nn.Flatten(), network_of_seed())
     images = np.zeros((ROWS, 1, FEATURES), np.float32) + x[:, None]
-    losses = [cnn_mnist.fit(model, each, y, epochs=1, batch_size=30, lr=0.2, shuffle=False).loss
-              for model, each in ((flat, x), (deep, images))]
+    losses = [
+        cnn_mnist.fit(model, each, y, epochs=1, batch_size=30, lr=0.2, shuffle=False).loss
+        for model, each in ((flat, x), (deep, images))
+    ]
     assert losses[0].tolist() == losses[1].tolist()
     assert cnn_mnist.predict(deep, images).tolist() == cnn_mnist.predict(flat, x).tolist()
 
@@ -185,11 +203,17 @@ def wrong_models():
         r"layer layers.0 is Softmax": Listed([nn.Softmax(1), layer]),
         r"layer 0 is Flatten": nn.Sequential(nn.Flatten(0), layer),
         r"layer 1 is Doubled": nn.Sequential(inner, Doubled(FEATURES, CLASSES)),
-        r"the model is Backwards": Backwards(layer), "the model is Module": nn.Module(),
-        r"the model is ModuleList": nn.ModuleList([layer]), "with a Linear": nn.Sequential(),
-        r"got function": lambda x: x, "got list": [layer], "layer layers.0 is 3": Listed([3]),
-        r"with a Linear layer": nn.Sequential(nn.ReLU()), "got Tensor": cnn_mnist.ones(2),
-        r"forward of Softened": Softened([layer]), "got Linear": torch.nn.Linear(FEATURES, CLASSES),
+        r"the model is Backwards": Backwards(layer),
+        "the model is Module": nn.Module(),
+        r"the model is ModuleList": nn.ModuleList([layer]),
+        "with a Linear": nn.Sequential(),
+        r"got function": lambda x: x,
+        "got list": [layer],
+        "layer layers.0 is 3": Listed([3]),
+        r"with a Linear layer": nn.Sequential(nn.ReLU()),
+        "got Tensor": cnn_mnist.ones(2),
+        r"forward of Softened": Softened([layer]),
+        "got Linear": torch.nn.Linear(FEATURES, CLASSES),
     }
 
 
@@ -243,20 +267,33 @@ def reshaped(name, shape):
     return model
 
 
-@pytest.mark.parametrize("make, kind, text", [
-    (frozen, ValueError, "0.bias does not require grad"),
-    (tied, ValueError, "2.weight shares memory with 0.weight"),
-    (sharing, ValueError, "1.weight shares memory with 0.weight"),
-    (read_only, ValueError, "2.weight is read-only"),
-    (lambda: network(cnn_mnist, sizes=(16, 5)), RuntimeError, "x: .* expected 16 columns"),
-    (lambda: network(cnn_mnist, "float64"), RuntimeError, "x: .* expected float64.* got float32"),
-    (lambda: nn.Sequential(nn.Linear(17, 4), nn.Linear(3, 5)), RuntimeError,
-     "layer 1: expected 4 in_features.* got 3"),
-    (lambda: nn.Sequential(nn.Linear(17, 4), nn.Linear(4, 5).double()), RuntimeError,
-     "layer 1: .*float64"),
-    (lambda: reshaped("bias", (4,)), RuntimeError, "layer 2: .* bias .O., got"),
-    (lambda: reshaped("weight", (5,)), RuntimeError, "layer 2: .* weight .O, I."),
-])
+@pytest.mark.parametrize(
+    "make, kind, text",
+    [
+        (frozen, ValueError, "0.bias does not require grad"),
+        (tied, ValueError, "2.weight shares memory with 0.weight"),
+        (sharing, ValueError, "1.weight shares memory with 0.weight"),
+        (read_only, ValueError, "2.weight is read-only"),
+        (lambda: network(cnn_mnist, sizes=(16, 5)), RuntimeError, "x: .* expected 16 columns"),
+        (
+            lambda: network(cnn_mnist, "float64"),
+            RuntimeError,
+            "x: .* expected float64.* got float32",
+        ),
+        (
+            lambda: nn.Sequential(nn.Linear(17, 4), nn.Linear(3, 5)),
+            RuntimeError,
+            "layer 1: expected 4 in_features.* got 3",
+        ),
+        (
+            lambda: nn.Sequential(nn.Linear(17, 4), nn.Linear(4, 5).double()),
+            RuntimeError,
+            "layer 1: .*float64",
+        ),
+        (lambda: reshaped("bias", (4,)), RuntimeError, "layer 2: .* bias .O., got"),
+        (lambda: reshaped("weight", (5,)), RuntimeError, "layer 2: .* weight .O, I."),
+    ],
+)
 def test_models_that_cannot_be_trained(make, kind, text):
     with pytest.raises(kind, match=text):
         cnn_mnist.fit(make(), *data(), epochs=1, batch_size=10, lr=0.1)

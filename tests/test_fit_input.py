@@ -20,21 +20,32 @@ def test_everything_that_holds_rows(tmp_path):
     csr = scipy.sparse.csr_matrix(x)
     unsorted = csr.copy()
     for row in range(ROWS):
-        part = slice(*unsorted.indptr[row:row + 2])
+        part = slice(*unsorted.indptr[row : row + 2])
         unsorted.indices[part] = unsorted.indices[part][::-1]
         unsorted.data[part] = unsorted.data[part][::-1]
     unsorted.has_sorted_indices = unsorted.has_canonical_format = False
     wide_index = csr.copy()
     wide_index.indices = csr.indices.astype(np.int64)
     wide_index.indptr = csr.indptr.astype(np.int64)
-    halves = scipy.sparse.coo_matrix((np.tile(csr.tocoo().data / 2, 2),
-                                      [np.tile(each, 2) for each in csr.nonzero()]), x.shape)
+    halves = scipy.sparse.coo_matrix(
+        (np.tile(csr.tocoo().data / 2, 2), [np.tile(each, 2) for each in csr.nonzero()]), x.shape
+    )
     holders = {
-        "array": x, "Tensor": cnn_mnist.from_numpy(x), "torch": torch.from_numpy(x),
-        "memory map": np.load(tmp_path / "x.npy", mmap_mode="r"), "fortran": np.asfortranarray(x),
-        "strided": wide[::2, :FEATURES], "read-only": read, "list": x.tolist(), "csr": csr,
-        "csr array": scipy.sparse.csr_array(x), "csc": csr.tocsc(), "coo": csr.tocoo(),
-        "unsorted": unsorted, "wide index": wide_index, "duplicates": halves,
+        "array": x,
+        "Tensor": cnn_mnist.from_numpy(x),
+        "torch": torch.from_numpy(x),
+        "memory map": np.load(tmp_path / "x.npy", mmap_mode="r"),
+        "fortran": np.asfortranarray(x),
+        "strided": wide[::2, :FEATURES],
+        "read-only": read,
+        "list": x.tolist(),
+        "csr": csr,
+        "csr array": scipy.sparse.csr_array(x),
+        "csc": csr.tocsc(),
+        "coo": csr.tocoo(),
+        "unsorted": unsorted,
+        "wide index": wide_index,
+        "duplicates": halves,
         "requires grad": cnn_mnist.tensor(x, requires_grad=True),
     }
     before = x.tobytes(), unsorted.indices.tobytes()
@@ -52,10 +63,19 @@ def test_everything_that_holds_rows(tmp_path):
 
 def test_everything_that_holds_labels():
     x, y = data()
-    losses = [cnn_mnist.fit(network_of_seed(), x, labels, epochs=1, batch_size=30, lr=0.2,
-                            shuffle=False).loss.tolist()
-              for labels in (y, y.astype(np.uint8), y.tolist(), cnn_mnist.tensor(y),
-                             torch.from_numpy(y), np.repeat(y, 2)[::2])]
+    losses = [
+        cnn_mnist.fit(
+            network_of_seed(), x, labels, epochs=1, batch_size=30, lr=0.2, shuffle=False
+        ).loss.tolist()
+        for labels in (
+            y,
+            y.astype(np.uint8),
+            y.tolist(),
+            cnn_mnist.tensor(y),
+            torch.from_numpy(y),
+            np.repeat(y, 2)[::2],
+        )
+    ]
     assert all(each == losses[0] for each in losses)
 
 
@@ -65,27 +85,59 @@ def changed(y, row, value, dtype=np.int64):
     return y
 
 
-@pytest.mark.parametrize("change, kind, text", [
-    (lambda x, y: (x[:-1], y), ValueError, r"y: .*batch_size \(202\).*batch_size \(203\)"),
-    (lambda x, y: (x[:0], y[:0]), ValueError, "x: expected at least one row"),
-    (lambda x, y: (x, changed(y, 7, 5)), IndexError, "y: Target 5 at row 7 is out of .* 5 classes"),
-    (lambda x, y: (x, changed(y, 9, -1)), IndexError, "y: Target -1 at row 9"),
-    (lambda x, y: (x, changed(y, 9, 255, np.uint8)), IndexError, "y: Target 255 at row 9"),
-    (lambda x, y: (x, y.astype(np.int32)), RuntimeError, "y: .*Long or Byte.* got int32"),
-    (lambda x, y: (x, y.astype(np.float32)), RuntimeError, "y: .*Long or Byte.* got float32"),
-    (lambda x, y: (x, y[:, None]), RuntimeError, r"y: .*expected shape \(203,\), got \(203, 1\)"),
-    (lambda x, y: (x, None), RuntimeError, "y: "), (lambda x, y: (None, y), RuntimeError, "x: "),
-    (lambda x, y: (x[0], y), RuntimeError, r"x: expected shape \(N, 17\), got \(17,\)"),
-    (lambda x, y: (x[:, None], y), RuntimeError, r"x: expected shape .* got \(203, 1, 17\); nn.Fl"),
-    (lambda x, y: (x[:, :3], y), RuntimeError, "x: mat1 and mat2 .* expected 17 columns.* got 3"),
-    (lambda x, y: (x.astype(np.float64), y), RuntimeError, "x: .*expected float32.* got float64"),
-    (lambda x, y: (x.astype(np.uint8), y), RuntimeError, "x: .*expected float32.* got uint8"),
-    (lambda x, y: (scipy.sparse.csr_matrix(x.astype(np.float64)), y), RuntimeError, "x: .*float64"),
-    (lambda x, y: (scipy.sparse.csr_matrix(x[:, 1:]), y), RuntimeError, "x: .*columns.* got 16"),
-    (lambda x, y: (x.astype(">f4"), y), RuntimeError, "x: .*got >f4"),
-    (lambda x, y: (x, y.astype(">i8")), RuntimeError, "y: .*got >i8"),
-    (lambda x, y: (np.array(["a"]), y), RuntimeError, "x: "),
-])
+@pytest.mark.parametrize(
+    "change, kind, text",
+    [
+        (lambda x, y: (x[:-1], y), ValueError, r"y: .*batch_size \(202\).*batch_size \(203\)"),
+        (lambda x, y: (x[:0], y[:0]), ValueError, "x: expected at least one row"),
+        (
+            lambda x, y: (x, changed(y, 7, 5)),
+            IndexError,
+            "y: Target 5 at row 7 is out of .* 5 classes",
+        ),
+        (lambda x, y: (x, changed(y, 9, -1)), IndexError, "y: Target -1 at row 9"),
+        (lambda x, y: (x, changed(y, 9, 255, np.uint8)), IndexError, "y: Target 255 at row 9"),
+        (lambda x, y: (x, y.astype(np.int32)), RuntimeError, "y: .*Long or Byte.* got int32"),
+        (lambda x, y: (x, y.astype(np.float32)), RuntimeError, "y: .*Long or Byte.* got float32"),
+        (
+            lambda x, y: (x, y[:, None]),
+            RuntimeError,
+            r"y: .*expected shape \(203,\), got \(203, 1\)",
+        ),
+        (lambda x, y: (x, None), RuntimeError, "y: "),
+        (lambda x, y: (None, y), RuntimeError, "x: "),
+        (lambda x, y: (x[0], y), RuntimeError, r"x: expected shape \(N, 17\), got \(17,\)"),
+        (
+            lambda x, y: (x[:, None], y),
+            RuntimeError,
+            r"x: expected shape .* got \(203, 1, 17\); nn.Fl",
+        ),
+        (
+            lambda x, y: (x[:, :3], y),
+            RuntimeError,
+            "x: mat1 and mat2 .* expected 17 columns.* got 3",
+        ),
+        (
+            lambda x, y: (x.astype(np.float64), y),
+            RuntimeError,
+            "x: .*expected float32.* got float64",
+        ),
+        (lambda x, y: (x.astype(np.uint8), y), RuntimeError, "x: .*expected float32.* got uint8"),
+        (
+            lambda x, y: (scipy.sparse.csr_matrix(x.astype(np.float64)), y),
+            RuntimeError,
+            "x: .*float64",
+        ),
+        (
+            lambda x, y: (scipy.sparse.csr_matrix(x[:, 1:]), y),
+            RuntimeError,
+            "x: .*columns.* got 16",
+        ),
+        (lambda x, y: (x.astype(">f4"), y), RuntimeError, "x: .*got >f4"),
+        (lambda x, y: (x, y.astype(">i8")), RuntimeError, "y: .*got >i8"),
+        (lambda x, y: (np.array(["a"]), y), RuntimeError, "x: "),
+    ],
+)
 def test_data_that_does_not_fit(change, kind, text):
     x, y = data()
     model = network_of_seed()
@@ -101,29 +153,44 @@ def test_ignored_labels_may_be_out_of_range():
     x, y = data()
     for value in (-100, 99):
         labels = changed(y, slice(0, 40, 3), value)
-        history = cnn_mnist.fit(network_of_seed(), x, labels, epochs=1, batch_size=30, lr=0.2,
-                                ignore_index=value)
+        history = cnn_mnist.fit(
+            network_of_seed(), x, labels, epochs=1, batch_size=30, lr=0.2, ignore_index=value
+        )
         assert np.isfinite(history.loss).all()
 
 
-@pytest.mark.parametrize("options, kind, text", [
-    ({"epochs": 0}, ValueError, "epochs: expected at least 1, got 0"),
-    ({"epochs": -1}, ValueError, "epochs"), ({"epochs": 1.5}, TypeError, "epochs: expected an int"),
-    ({"epochs": True}, TypeError, "epochs"), ({"batch_size": 0}, ValueError, "batch_size"),
-    ({"batch_size": -3}, ValueError, "batch_size"), ({"batch_size": "a"}, TypeError, "batch_size"),
-    ({"lr": -1}, ValueError, "lr: .* got -1"), ({"lr": float("nan")}, ValueError, "lr: .* got nan"),
-    ({"lr": float("inf")}, ValueError, "lr"), ({"lr": "a"}, TypeError, "lr: "),
-    ({"momentum": -0.1}, ValueError, "momentum"), ({"momentum": float("nan")}, ValueError, "mom"),
-    ({"weight_decay": -1}, ValueError, "weight_decay"), ({"nesterov": True}, ValueError, "Nesterov"),
-    ({"label_smoothing": 1.5}, RuntimeError, "label_smoothing"),
-    ({"label_smoothing": -0.5}, RuntimeError, "label_smoothing"),
-    ({"label_smoothing": float("nan")}, RuntimeError, "label_smoothing"),
-    ({"weight": np.ones(4)}, RuntimeError, r"all 5 classes .* shape: \[4\]"),
-    ({"weight": 3.0}, RuntimeError, "weight"), ({"ignore_index": 1.5}, TypeError, "ignore_index"),
-    ({"num_threads": 0}, ValueError, "num_threads"), ({"num_threads": 1.5}, TypeError, "num_thr"),
-    ({"generator": 3}, TypeError, "generator"), ({"validation": 3}, TypeError, "validation"),
-    ({"validation": (1, 2, 3)}, ValueError, "validation"), ({"callback": 3}, TypeError, "callback"),
-])
+@pytest.mark.parametrize(
+    "options, kind, text",
+    [
+        ({"epochs": 0}, ValueError, "epochs: expected at least 1, got 0"),
+        ({"epochs": -1}, ValueError, "epochs"),
+        ({"epochs": 1.5}, TypeError, "epochs: expected an int"),
+        ({"epochs": True}, TypeError, "epochs"),
+        ({"batch_size": 0}, ValueError, "batch_size"),
+        ({"batch_size": -3}, ValueError, "batch_size"),
+        ({"batch_size": "a"}, TypeError, "batch_size"),
+        ({"lr": -1}, ValueError, "lr: .* got -1"),
+        ({"lr": float("nan")}, ValueError, "lr: .* got nan"),
+        ({"lr": float("inf")}, ValueError, "lr"),
+        ({"lr": "a"}, TypeError, "lr: "),
+        ({"momentum": -0.1}, ValueError, "momentum"),
+        ({"momentum": float("nan")}, ValueError, "mom"),
+        ({"weight_decay": -1}, ValueError, "weight_decay"),
+        ({"nesterov": True}, ValueError, "Nesterov"),
+        ({"label_smoothing": 1.5}, RuntimeError, "label_smoothing"),
+        ({"label_smoothing": -0.5}, RuntimeError, "label_smoothing"),
+        ({"label_smoothing": float("nan")}, RuntimeError, "label_smoothing"),
+        ({"weight": np.ones(4)}, RuntimeError, r"all 5 classes .* shape: \[4\]"),
+        ({"weight": 3.0}, RuntimeError, "weight"),
+        ({"ignore_index": 1.5}, TypeError, "ignore_index"),
+        ({"num_threads": 0}, ValueError, "num_threads"),
+        ({"num_threads": 1.5}, TypeError, "num_thr"),
+        ({"generator": 3}, TypeError, "generator"),
+        ({"validation": 3}, TypeError, "validation"),
+        ({"validation": (1, 2, 3)}, ValueError, "validation"),
+        ({"callback": 3}, TypeError, "callback"),
+    ],
+)
 def test_options_out_of_range(options, kind, text):
     model = network_of_seed()
     before = model[0].weight.tolist(), default_generator.get_state().tolist()

@@ -24,8 +24,9 @@ F = torch.nn.functional
 
 def run(model, epochs=3, **options):
     x, y = data()
-    return cnn_mnist.fit(model, x, y, **{"epochs": epochs, "batch_size": 50, "lr": 0.2,
-                                         "shuffle": False, **options})
+    return cnn_mnist.fit(
+        model, x, y, **{"epochs": epochs, "batch_size": 50, "lr": 0.2, "shuffle": False, **options}
+    )
 
 
 def weights(model):
@@ -62,10 +63,14 @@ def test_history_prints_as_a_table():
     assert len({len(line) for line in repr(with_validation).split("\n")}) == 1
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"weight": np.array([1, 0.2, 3, 0.5, 1], np.float32), "label_smoothing": 0.1},
-    {"ignore_index": 2},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"weight": np.array([1, 0.2, 3, 0.5, 1], np.float32), "label_smoothing": 0.1},
+        {"ignore_index": 2},
+    ],
+)
 def test_validation_is_measured_after_every_epoch_with_the_same_loss(options):
     x, y = data(70, seed=1)
     history = run(network_of_seed(), validation=(x, y), **options)
@@ -75,8 +80,11 @@ def test_validation_is_measured_after_every_epoch_with_the_same_loss(options):
         logits = torch.from_numpy(model(x).detach().numpy())
         weight = options.get("weight")
         loss = F.cross_entropy(
-            logits, torch.from_numpy(y), weight=None if weight is None else torch.tensor(weight),
-            **{k: v for k, v in options.items() if k != "weight"})
+            logits,
+            torch.from_numpy(y),
+            weight=None if weight is None else torch.tensor(weight),
+            **{k: v for k, v in options.items() if k != "weight"},
+        )
         assert history.validation_loss[epochs - 1] == pytest.approx(loss.item(), abs=1e-6)
         accuracy = (logits.argmax(1).numpy() == y).mean()
         assert history.validation_accuracy[epochs - 1] == accuracy
@@ -91,8 +99,10 @@ def test_a_callback_sees_the_trained_parameters_in_the_same_arrays():
     seen = []
 
     def look(epoch):
-        assert all(param.detach().numpy() is array
-                   for param, array in zip(model.parameters(), arrays, strict=True))
+        assert all(
+            param.detach().numpy() is array
+            for param, array in zip(model.parameters(), arrays, strict=True)
+        )
         seen.append((epoch.number, epoch.loss, epoch.step_loss.tolist(), epoch.lr, weights(model)))
 
     history = run(model, callback=look)
@@ -109,8 +119,9 @@ def test_a_callback_changes_the_learning_rate_and_stops():
     x, y = data()
     theirs = torch.nn.Sequential(torch.nn.Linear(17, 12), torch.nn.ReLU(), torch.nn.Linear(12, 5))
     ours = network_of_seed()
-    theirs.load_state_dict({k: torch.from_numpy(v.numpy().copy())
-                            for k, v in ours.state_dict().items()})
+    theirs.load_state_dict(
+        {k: torch.from_numpy(v.numpy().copy()) for k, v in ours.state_dict().items()}
+    )
 
     def halve(epoch):
         epoch.lr /= 2
@@ -153,12 +164,14 @@ def test_what_a_callback_did_to_parameters_survives_its_own_error():
 def swap(model):
     def callback(epoch):
         model[0].weight.data = cnn_mnist.zeros(12, 17)
+
     return callback
 
 
 def set_lr(value):
     def callback(epoch):
         epoch.lr = value
+
     return callback
 
 
@@ -166,11 +179,15 @@ def fail(epoch):
     raise KeyError("mine")
 
 
-@pytest.mark.parametrize("make, kind, text", [
-    (lambda model: fail, KeyError, "mine"), (lambda model: set_lr(-1), ValueError, "lr: .* got -1"),
-    (lambda model: set_lr(math.nan), ValueError, "lr: .* got nan"),
-    (swap, RuntimeError, "callback: 0.weight has another array"),
-])
+@pytest.mark.parametrize(
+    "make, kind, text",
+    [
+        (lambda model: fail, KeyError, "mine"),
+        (lambda model: set_lr(-1), ValueError, "lr: .* got -1"),
+        (lambda model: set_lr(math.nan), ValueError, "lr: .* got nan"),
+        (swap, RuntimeError, "callback: 0.weight has another array"),
+    ],
+)
 def test_what_a_callback_may_not_do(make, kind, text):
     model, once = network_of_seed(), network_of_seed()
     with pytest.raises(kind, match=text):
@@ -210,11 +227,19 @@ def test_a_loss_that_is_not_finite_stops_before_its_step(row, step, bad, epoch):
     assert (error.value.epoch, error.value.step) == (epoch, step)
     good_x, good_y = data()
     if epoch > 1:
-        cnn_mnist.fit(before, good_x, good_y, epochs=epoch - 1, batch_size=50, lr=0.2,
-                      shuffle=False)
+        cnn_mnist.fit(
+            before, good_x, good_y, epochs=epoch - 1, batch_size=50, lr=0.2, shuffle=False
+        )
     if step:
-        cnn_mnist.fit(before, good_x[:50 * step], good_y[:50 * step], epochs=1, batch_size=50,
-                      lr=0.2, shuffle=False)
+        cnn_mnist.fit(
+            before,
+            good_x[: 50 * step],
+            good_y[: 50 * step],
+            epochs=1,
+            batch_size=50,
+            lr=0.2,
+            shuffle=False,
+        )
     assert all(np.isfinite(each).all() for each in weights(model))
     for a, b in zip(weights(model), weights(before), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
@@ -236,8 +261,15 @@ def test_zeros_are_not_skipped_where_a_weight_is_not_finite(batch_size, compress
     if epoch == 1:
         spoil()
     with pytest.raises(FloatingPointError, match=f"^epoch {epoch}: the loss of step 0 is nan"):
-        cnn_mnist.fit(model, rows, rng.integers(0, CLASSES, 100), epochs=2, lr=0.1,
-                      batch_size=batch_size, callback=spoil)
+        cnn_mnist.fit(
+            model,
+            rows,
+            rng.integers(0, CLASSES, 100),
+            epochs=2,
+            lr=0.1,
+            batch_size=batch_size,
+            callback=spoil,
+        )
 
 
 def test_a_learning_rate_that_explodes_raises():
@@ -268,8 +300,9 @@ INTERRUPTED = """
 
 
 def test_ctrl_c_stops_and_keeps_what_was_learnt():
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(INTERRUPTED)],
-                               stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(INTERRUPTED)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "now\n"
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[0] == "stopped\nTrue True\n"
@@ -288,8 +321,9 @@ def test_an_interrupt_leaves_the_parameters_after_a_whole_step():
     deadline = time.monotonic() + 120
     while not same(weights(again), reached) and time.monotonic() < deadline:
         for part in np.array_split(np.arange(len(x)), 3):
-            cnn_mnist.fit(again, x[part], y[part], epochs=1, batch_size=len(part), lr=0.01,
-                          shuffle=False)
+            cnn_mnist.fit(
+                again, x[part], y[part], epochs=1, batch_size=len(part), lr=0.01, shuffle=False
+            )
             if same(weights(again), reached):
                 break
     assert same(weights(again), reached)
@@ -373,8 +407,9 @@ COUNTED = """
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts the threads in /proc")
 def test_predict_keeps_to_the_number_of_threads():
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(COUNTED)], text=True, check=True,
-                          capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(COUNTED)], text=True, check=True, capture_output=True
+    )
     assert done.stdout.split() == ["0", "2", "7"]
 
 
@@ -386,11 +421,15 @@ def test_predict_takes_what_cannot_be_trained():
     assert cnn_mnist.predict(model, x).tolist() == model(x).argmax(1).tolist()
 
 
-@pytest.mark.parametrize("x, kind, text", [
-    (np.ones((2, 3), np.float32), RuntimeError, "x: .*17 columns"),
-    (np.ones((2, 17)), RuntimeError, "x: .*got float64"), (None, RuntimeError, "x: "),
-    (np.ones(17, np.float32), RuntimeError, r"x: expected shape \(N, 17\)"),
-])
+@pytest.mark.parametrize(
+    "x, kind, text",
+    [
+        (np.ones((2, 3), np.float32), RuntimeError, "x: .*17 columns"),
+        (np.ones((2, 17)), RuntimeError, "x: .*got float64"),
+        (None, RuntimeError, "x: "),
+        (np.ones(17, np.float32), RuntimeError, r"x: expected shape \(N, 17\)"),
+    ],
+)
 def test_what_predict_refuses(x, kind, text):
     with pytest.raises(kind, match=text):
         cnn_mnist.predict(network_of_seed(), x)

@@ -54,31 +54,39 @@ def lesson(nn, nested=False):
     return Model()
 
 
-@pytest.mark.parametrize("program", [
-    lambda m: [name for name, _ in m.named_parameters()],
-    lambda m: list(m.named_parameters(prefix="p", recurse=False)),
-    lambda m: list(m.parameters()), lambda m: list(m.buffers()),
-    lambda m: [name for name, _ in m.named_buffers(recurse=False)],
-    lambda m: [(name, repr(each)) for name, each in m.named_modules()],
-    lambda m: [(name, repr(each)) for name, each in m.named_children()],
-    lambda m: [repr(each) for each in m.children()],
-    lambda m: [repr(each) for each in m.modules()],
-    lambda m: list(m.state_dict()), lambda m: dict(m.state_dict()),
-    lambda m: list(m.state_dict(prefix="a.")), repr, str,
-    lambda m: [each.requires_grad for each in m.state_dict(keep_vars=True).values()],
-    lambda m: [each.requires_grad for each in m.state_dict().values()],
-    lambda m: [each.training for each in m.eval().modules()],
-    lambda m: [each.training for each in m.eval().train().modules()],
-    lambda m: [each.requires_grad for each in m.requires_grad_(False).parameters()],
-    lambda m: repr(m.get_submodule("rest.1.0")), lambda m: m.get_submodule("") is m,
-    lambda m: m.get_parameter("rest.1.0.weight"),
-    lambda m: list(m.double().state_dict().values()),
-    lambda m: list(m.double().float().state_dict().values()),
-    lambda m: [hasattr(m, name) for name in ("first", "scale", "mean", "nothing", "other")],
-    lambda m: [name in dir(m) for name in ("first", "scale", "mean", "nothing", "forward")],
-    lambda m: [name for name in dir(m.rest) if name.isdigit()],
-    lambda m: [m.nothing, m.absent, m.mean, m.kept_back[0].weight],
-])
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda m: [name for name, _ in m.named_parameters()],
+        lambda m: list(m.named_parameters(prefix="p", recurse=False)),
+        lambda m: list(m.parameters()),
+        lambda m: list(m.buffers()),
+        lambda m: [name for name, _ in m.named_buffers(recurse=False)],
+        lambda m: [(name, repr(each)) for name, each in m.named_modules()],
+        lambda m: [(name, repr(each)) for name, each in m.named_children()],
+        lambda m: [repr(each) for each in m.children()],
+        lambda m: [repr(each) for each in m.modules()],
+        lambda m: list(m.state_dict()),
+        lambda m: dict(m.state_dict()),
+        lambda m: list(m.state_dict(prefix="a.")),
+        repr,
+        str,
+        lambda m: [each.requires_grad for each in m.state_dict(keep_vars=True).values()],
+        lambda m: [each.requires_grad for each in m.state_dict().values()],
+        lambda m: [each.training for each in m.eval().modules()],
+        lambda m: [each.training for each in m.eval().train().modules()],
+        lambda m: [each.requires_grad for each in m.requires_grad_(False).parameters()],
+        lambda m: repr(m.get_submodule("rest.1.0")),
+        lambda m: m.get_submodule("") is m,
+        lambda m: m.get_parameter("rest.1.0.weight"),
+        lambda m: list(m.double().state_dict().values()),
+        lambda m: list(m.double().float().state_dict().values()),
+        lambda m: [hasattr(m, name) for name in ("first", "scale", "mean", "nothing", "other")],
+        lambda m: [name in dir(m) for name in ("first", "scale", "mean", "nothing", "forward")],
+        lambda m: [name for name in dir(m.rest) if name.isdigit()],
+        lambda m: [m.nothing, m.absent, m.mean, m.kept_back[0].weight],
+    ],
+)
 def test_a_model_is_seen_as_torch_sees_it(program):
     check(lambda nn, t: program(lesson(nn)))
 
@@ -89,6 +97,7 @@ def test_apply_goes_bottom_up():
         model = lesson(nn)
         assert model.apply(lambda each: names.append(type(each).__name__)) is model
         return names
+
     check(program)
 
 
@@ -114,6 +123,7 @@ def test_assignments_move_names_between_kinds():
         del m.e, m.d, m.c
         seen += [list(m.state_dict()), repr(m), hasattr(m, "e"), hasattr(m, "c")]
         return [*seen, m.f]
+
     check(program)
 
 
@@ -123,10 +133,15 @@ def test_shared_parameters_and_modules_are_listed_once():
         m = nn.Sequential(linear, nn.ReLU(), linear)
         tied = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
         tied[1].weight = tied[0].weight
-        return [[name for name, _ in m.named_parameters()], list(m.state_dict()),
-                [name for name, _ in m.named_parameters(remove_duplicate=False)],
-                [name for name, _ in m.named_modules(remove_duplicate=False)],
-                [name for name, _ in tied.named_parameters()], len(list(m.children()))]
+        return [
+            [name for name, _ in m.named_parameters()],
+            list(m.state_dict()),
+            [name for name, _ in m.named_parameters(remove_duplicate=False)],
+            [name for name, _ in m.named_modules(remove_duplicate=False)],
+            [name for name, _ in tied.named_parameters()],
+            len(list(m.children())),
+        ]
+
     check(program)
 
 
@@ -139,9 +154,13 @@ def test_gradients_are_dropped_or_filled_with_zeros():
             grad = model.weight.grad
             seen.append(grad.tolist())
             model.zero_grad(set_to_none=set_to_none)
-            seen += [model.weight.grad is grad, model.weight.grad is None,
-                     model.bias.grad is None or model.bias.grad.tolist()]
+            seen += [
+                model.weight.grad is grad,
+                model.weight.grad is None,
+                model.bias.grad is None or model.bias.grad.tolist(),
+            ]
         return seen
+
     check(program)
 
 
@@ -159,6 +178,7 @@ def test_a_module_that_overrides_call_itself():
 
         model = Model()
         return [model(t.ones(2, 3)), list(model.parameters()), repr(model)]
+
     check(program)
 
 
@@ -168,11 +188,21 @@ def test_float_and_double_keep_the_parameters_and_convert_gradients():
         weight = model.weight
         model(t.ones(1, 2)).sum().backward()
         grad = weight.grad
-        seen = [model.to(t.float64) is model, model.weight is weight, weight.grad is grad,
-                str(grad.dtype).split(".")[1], model(t.ones(1, 2, dtype=t.float64))]
+        seen = [
+            model.to(t.float64) is model,
+            model.weight is weight,
+            weight.grad is grad,
+            str(grad.dtype).split(".")[1],
+            model(t.ones(1, 2, dtype=t.float64)),
+        ]
         model.to("cpu"), model.to(device="cpu"), model.cpu()
-        return [*seen, model.to("cpu", t.float32).weight, model.to(t.zeros(1).double()).bias,
-                model.to(dtype=t.float32).weight]
+        return [
+            *seen,
+            model.to("cpu", t.float32).weight,
+            model.to(t.zeros(1).double()).bias,
+            model.to(dtype=t.float32).weight,
+        ]
+
     check(program)
 
 
@@ -219,8 +249,9 @@ def test_states_are_copied_in_place_whatever_holds_them():
 
 def test_states_go_to_torch_and_come_back():
     model, reference = lesson(ours), lesson(theirs)
-    reference.load_state_dict({k: torch.from_numpy(v.numpy())
-                               for k, v in model.state_dict().items()})
+    reference.load_state_dict(
+        {k: torch.from_numpy(v.numpy()) for k, v in model.state_dict().items()}
+    )
     assert plain(reference.state_dict()) == plain(model.state_dict())
     other = lesson(theirs)
     model.load_state_dict(other.state_dict())
@@ -230,10 +261,14 @@ def test_states_go_to_torch_and_come_back():
 def bad_states(t, own):
     missing = {k: v for k, v in own.items() if k != "first.bias"}
     return {
-        "missing": missing, "unexpected": {**own, "other": t.zeros(1), "first.c": t.zeros(1)},
-        "both": {**missing, "other": t.zeros(1)}, "shape": {**own, "first.weight": t.zeros(2, 3)},
-        "two": {**own, "first.weight": t.zeros(2, 3), "scale": t.zeros(1)}, "empty": {},
-        "no tensor": {**own, "scale": "a"}, "buffer": {**own, "hidden": t.zeros(4)},
+        "missing": missing,
+        "unexpected": {**own, "other": t.zeros(1), "first.c": t.zeros(1)},
+        "both": {**missing, "other": t.zeros(1)},
+        "shape": {**own, "first.weight": t.zeros(2, 3)},
+        "two": {**own, "first.weight": t.zeros(2, 3), "scale": t.zeros(1)},
+        "empty": {},
+        "no tensor": {**own, "scale": "a"},
+        "buffer": {**own, "hidden": t.zeros(4)},
     }
 
 
@@ -250,8 +285,9 @@ def test_states_that_do_not_fit(name, strict):
             keys = model.load_state_dict(bad_states(package, state)[name], strict=strict)
             seen.append((sorted(keys.missing_keys), sorted(keys.unexpected_keys)))
         except RuntimeError as error:
-            texts.append(str(error).replace("cnn_mnist.Size", "torch.Size")
-                         .replace("torch.Tensor", "Tensor"))
+            texts.append(
+                str(error).replace("cnn_mnist.Size", "torch.Size").replace("torch.Tensor", "Tensor")
+            )
             if nn is ours:
                 assert plain(model.state_dict()) == before  # torch copies what fits
     assert len(texts) in (0, 2) and len(seen) in (0, 2)
@@ -264,49 +300,67 @@ def test_saved_scalars_of_one_element_are_taken():
         model.a = nn.Parameter(t.tensor(1.0))
         model.load_state_dict({"a": t.tensor([3.0])})
         return model.a
+
     check(program)
 
 
 # containers -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("program", [
-    lambda nn, s: [repr(s), len(s), [repr(each) for each in s]],
-    lambda nn, s: [repr(s[0]), repr(s[-1]), repr(s[1:]), repr(s[::2]), repr(s[:0])],
-    lambda nn, s: repr(s.append(nn.ReLU())), lambda nn, s: repr(s.extend([nn.ReLU()])),
-    lambda nn, s: [s.insert(1, nn.Identity()), repr(s)][1],
-    lambda nn, s: [s.insert(0, nn.Identity()), repr(s), list(s.state_dict())][1:],
-    lambda nn, s: [repr(s.pop(1)), repr(s)], lambda nn, s: [repr(s.pop(-1)), repr(s)],
-    lambda nn, s: [s.__setitem__(0, nn.ReLU()), repr(s)],
-    lambda nn, s: [s.__setitem__(-1, nn.ReLU()), repr(s), list(s.state_dict())],
-    lambda nn, s: [s.__delitem__(0), repr(s), list(s.state_dict())],
-    lambda nn, s: [s.__delitem__(slice(1, None)), repr(s)],
-    lambda nn, s: [repr(s + s), repr(s)], lambda nn, s: [s.__iadd__(type(s)()), repr(s)][1],
-    lambda nn, s: [layer in s for layer in (s[0], nn.ReLU())],
-    lambda nn, s: [repr(list(reversed(s))) if hasattr(s, "__reversed__") else 0],
-])
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda nn, s: [repr(s), len(s), [repr(each) for each in s]],
+        lambda nn, s: [repr(s[0]), repr(s[-1]), repr(s[1:]), repr(s[::2]), repr(s[:0])],
+        lambda nn, s: repr(s.append(nn.ReLU())),
+        lambda nn, s: repr(s.extend([nn.ReLU()])),
+        lambda nn, s: [s.insert(1, nn.Identity()), repr(s)][1],
+        lambda nn, s: [s.insert(0, nn.Identity()), repr(s), list(s.state_dict())][1:],
+        lambda nn, s: [repr(s.pop(1)), repr(s)],
+        lambda nn, s: [repr(s.pop(-1)), repr(s)],
+        lambda nn, s: [s.__setitem__(0, nn.ReLU()), repr(s)],
+        lambda nn, s: [s.__setitem__(-1, nn.ReLU()), repr(s), list(s.state_dict())],
+        lambda nn, s: [s.__delitem__(0), repr(s), list(s.state_dict())],
+        lambda nn, s: [s.__delitem__(slice(1, None)), repr(s)],
+        lambda nn, s: [repr(s + s), repr(s)],
+        lambda nn, s: [s.__iadd__(type(s)()), repr(s)][1],
+        lambda nn, s: [layer in s for layer in (s[0], nn.ReLU())],
+        lambda nn, s: [repr(list(reversed(s))) if hasattr(s, "__reversed__") else 0],
+    ],
+)
 @pytest.mark.parametrize("kind", ["Sequential", "ModuleList"])
 def test_containers(kind, program):
     def run(nn, t):
         layers = [nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2)]
         container = nn.Sequential(*layers) if kind == "Sequential" else nn.ModuleList(layers)
         return program(nn, container)
+
     check(run)
 
 
-@pytest.mark.parametrize("program", [
-    lambda nn, t: nn.Sequential(OrderedDict(a=nn.Linear(1, 2), b=nn.ReLU())),
-    lambda nn, t: nn.Sequential(OrderedDict(a=nn.Linear(1, 2), b=nn.ReLU()))[1:],
-    lambda nn, t: nn.Sequential(), lambda nn, t: nn.ModuleList(),
-    lambda nn, t: nn.Sequential(nn.ReLU()) * 3, lambda nn, t: 2 * nn.Sequential(nn.ReLU()),
-    lambda nn, t: nn.ModuleList([nn.ReLU()] * 3 + [nn.Linear(1, 1)] * 2 + [nn.ReLU()]),
-    lambda nn, t: nn.ModuleList([nn.Sequential(nn.ReLU(), nn.ReLU())] * 2),
-    lambda nn, t: nn.Sequential(nn.ModuleList([nn.Linear(1, 1)]), nn.CrossEntropyLoss()),
-    lambda nn, t: nn.ModuleList([nn.ReLU()]) + [nn.Linear(1, 2)],
-    lambda nn, t: nn.Linear(3, 4, bias=False), lambda nn, t: nn.ReLU(inplace=True),
-    lambda nn, t: nn.Flatten(0, 1), lambda nn, t: nn.Softmax(1), lambda nn, t: nn.LogSoftmax(-1),
-    lambda nn, t: nn.NLLLoss(), lambda nn, t: nn.Identity(4, a=2), lambda nn, t: nn.Softmax(),
-])
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda nn, t: nn.Sequential(OrderedDict(a=nn.Linear(1, 2), b=nn.ReLU())),
+        lambda nn, t: nn.Sequential(OrderedDict(a=nn.Linear(1, 2), b=nn.ReLU()))[1:],
+        lambda nn, t: nn.Sequential(),
+        lambda nn, t: nn.ModuleList(),
+        lambda nn, t: nn.Sequential(nn.ReLU()) * 3,
+        lambda nn, t: 2 * nn.Sequential(nn.ReLU()),
+        lambda nn, t: nn.ModuleList([nn.ReLU()] * 3 + [nn.Linear(1, 1)] * 2 + [nn.ReLU()]),
+        lambda nn, t: nn.ModuleList([nn.Sequential(nn.ReLU(), nn.ReLU())] * 2),
+        lambda nn, t: nn.Sequential(nn.ModuleList([nn.Linear(1, 1)]), nn.CrossEntropyLoss()),
+        lambda nn, t: nn.ModuleList([nn.ReLU()]) + [nn.Linear(1, 2)],
+        lambda nn, t: nn.Linear(3, 4, bias=False),
+        lambda nn, t: nn.ReLU(inplace=True),
+        lambda nn, t: nn.Flatten(0, 1),
+        lambda nn, t: nn.Softmax(1),
+        lambda nn, t: nn.LogSoftmax(-1),
+        lambda nn, t: nn.NLLLoss(),
+        lambda nn, t: nn.Identity(4, a=2),
+        lambda nn, t: nn.Softmax(),
+    ],
+)
 def test_texts(program):
     check(lambda nn, t: repr(program(nn, t)))
 
@@ -322,12 +376,17 @@ def test_extra_repr_of_several_lines():
                 return "a=1\nb=2"
 
         return [repr(Odd()), repr(nn.Sequential(Odd()))]
+
     check(program)
 
 
 def test_parameters_print_as_torchs():
-    check(lambda nn, t: [repr(nn.Parameter(t.zeros(2))),
-                         repr(nn.Parameter(t.ones(1), requires_grad=False))])
+    check(
+        lambda nn, t: [
+            repr(nn.Parameter(t.zeros(2))),
+            repr(nn.Parameter(t.ones(1), requires_grad=False)),
+        ]
+    )
 
 
 def test_parameters():
@@ -335,10 +394,18 @@ def test_parameters():
         data = t.zeros(2)
         param = nn.Parameter(data)
         data += 1  # the same memory
-        return [param, param.requires_grad, param.is_leaf, isinstance(param, t.Tensor),
-                nn.Parameter(requires_grad=False).shape == (0,),
-                type(param * 2) is t.Tensor, type(param.data) is t.Tensor,
-                type(param.detach()) is t.Tensor, nn.Parameter(param).requires_grad]
+        return [
+            param,
+            param.requires_grad,
+            param.is_leaf,
+            isinstance(param, t.Tensor),
+            nn.Parameter(requires_grad=False).shape == (0,),
+            type(param * 2) is t.Tensor,
+            type(param.data) is t.Tensor,
+            type(param.detach()) is t.Tensor,
+            nn.Parameter(param).requires_grad,
+        ]
+
     check(program)
 
 
@@ -349,45 +416,58 @@ def before_init(nn, value):
     class Late(nn.Module):
         def __init__(self):
             self.a = value(nn)
+
     return Late()
 
 
-@pytest.mark.parametrize("call", [
-    lambda nn, t: nn.Module()(1), lambda nn, t: nn.Module().other,
-    lambda nn, t: nn.ModuleList([nn.ReLU()])(1), lambda nn, t: delattr(nn.Module(), "a"),
-    lambda nn, t: before_init(nn, lambda nn: nn.Linear(1, 1)),
-    lambda nn, t: before_init(nn, lambda nn: nn.Parameter(t.zeros(1))),
-    lambda nn, t: nn.Module().add_module("a.b", nn.ReLU()),
-    lambda nn, t: nn.Module().add_module("", nn.ReLU()),
-    lambda nn, t: nn.Module().add_module(3, nn.ReLU()),
-    lambda nn, t: nn.Module().add_module("a", 3),
-    lambda nn, t: nn.Module().add_module("forward", nn.ReLU()),
-    lambda nn, t: nn.Module().register_module("a.b", nn.ReLU()),
-    lambda nn, t: nn.Module().register_parameter("a", t.zeros(1)),
-    lambda nn, t: nn.Module().register_parameter("a.b", None),
-    lambda nn, t: nn.Module().register_parameter("forward", None),
-    lambda nn, t: nn.Module().register_buffer("a", 3),
-    lambda nn, t: nn.Module().register_buffer("", None),
-    lambda nn, t: nn.Module().register_buffer("training", None),
-    lambda nn, t: setattr(nn.Linear(1, 1), "weight", t.zeros(1, 1)),
-    lambda nn, t: setattr(nn.Linear(1, 1), "weight", nn.ReLU()),
-    lambda nn, t: setattr(nn.Linear(1, 1, bias=False), "bias", t.zeros(1)),
-    lambda nn, t: setattr(nn.Sequential(nn.ReLU()), "0", 3),
-    lambda nn, t: setattr(lesson(nn), "mean", 3),
-    lambda nn, t: nn.Parameter(t.zeros(1, dtype=t.int64)),
-    lambda nn, t: nn.Linear(1, 1).train(1), lambda nn, t: nn.Linear(1, 1).to(t.int64),
-    lambda nn, t: nn.Linear(1, 1).load_state_dict([1]),
-    lambda nn, t: lesson(nn).get_submodule("first.other"),
-    lambda nn, t: lesson(nn).get_submodule("scale"),
-    lambda nn, t: lesson(nn).get_parameter("first.other"),
-    lambda nn, t: lesson(nn).get_parameter("mean"),
-    lambda nn, t: nn.Sequential(nn.ReLU())[1], lambda nn, t: nn.ModuleList()[0],
-    lambda nn, t: nn.Sequential(nn.ReLU())["a"], lambda nn, t: nn.Sequential(3),
-    lambda nn, t: nn.ModuleList([3]), lambda nn, t: nn.ModuleList(3),
-    lambda nn, t: nn.Sequential() + 3, lambda nn, t: nn.Sequential(nn.ReLU()) * 0,
-    lambda nn, t: nn.Sequential(nn.ReLU()) * 1.5, lambda nn, t: nn.Sequential().insert(5, nn.ReLU()),
-    lambda nn, t: nn.Sequential().insert(0, 3), lambda nn, t: nn.Sequential().pop(0),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda nn, t: nn.Module()(1),
+        lambda nn, t: nn.Module().other,
+        lambda nn, t: nn.ModuleList([nn.ReLU()])(1),
+        lambda nn, t: delattr(nn.Module(), "a"),
+        lambda nn, t: before_init(nn, lambda nn: nn.Linear(1, 1)),
+        lambda nn, t: before_init(nn, lambda nn: nn.Parameter(t.zeros(1))),
+        lambda nn, t: nn.Module().add_module("a.b", nn.ReLU()),
+        lambda nn, t: nn.Module().add_module("", nn.ReLU()),
+        lambda nn, t: nn.Module().add_module(3, nn.ReLU()),
+        lambda nn, t: nn.Module().add_module("a", 3),
+        lambda nn, t: nn.Module().add_module("forward", nn.ReLU()),
+        lambda nn, t: nn.Module().register_module("a.b", nn.ReLU()),
+        lambda nn, t: nn.Module().register_parameter("a", t.zeros(1)),
+        lambda nn, t: nn.Module().register_parameter("a.b", None),
+        lambda nn, t: nn.Module().register_parameter("forward", None),
+        lambda nn, t: nn.Module().register_buffer("a", 3),
+        lambda nn, t: nn.Module().register_buffer("", None),
+        lambda nn, t: nn.Module().register_buffer("training", None),
+        lambda nn, t: setattr(nn.Linear(1, 1), "weight", t.zeros(1, 1)),
+        lambda nn, t: setattr(nn.Linear(1, 1), "weight", nn.ReLU()),
+        lambda nn, t: setattr(nn.Linear(1, 1, bias=False), "bias", t.zeros(1)),
+        lambda nn, t: setattr(nn.Sequential(nn.ReLU()), "0", 3),
+        lambda nn, t: setattr(lesson(nn), "mean", 3),
+        lambda nn, t: nn.Parameter(t.zeros(1, dtype=t.int64)),
+        lambda nn, t: nn.Linear(1, 1).train(1),
+        lambda nn, t: nn.Linear(1, 1).to(t.int64),
+        lambda nn, t: nn.Linear(1, 1).load_state_dict([1]),
+        lambda nn, t: lesson(nn).get_submodule("first.other"),
+        lambda nn, t: lesson(nn).get_submodule("scale"),
+        lambda nn, t: lesson(nn).get_parameter("first.other"),
+        lambda nn, t: lesson(nn).get_parameter("mean"),
+        lambda nn, t: nn.Sequential(nn.ReLU())[1],
+        lambda nn, t: nn.ModuleList()[0],
+        lambda nn, t: nn.Sequential(nn.ReLU())["a"],
+        lambda nn, t: nn.Sequential(3),
+        lambda nn, t: nn.ModuleList([3]),
+        lambda nn, t: nn.ModuleList(3),
+        lambda nn, t: nn.Sequential() + 3,
+        lambda nn, t: nn.Sequential(nn.ReLU()) * 0,
+        lambda nn, t: nn.Sequential(nn.ReLU()) * 1.5,
+        lambda nn, t: nn.Sequential().insert(5, nn.ReLU()),
+        lambda nn, t: nn.Sequential().insert(0, 3),
+        lambda nn, t: nn.Sequential().pop(0),
+    ],
+)
 def test_errors_are_of_torchs_type(call):
     with pytest.raises(Exception) as expected:
         call(theirs, torch)

@@ -30,7 +30,7 @@ def reduce_log_sum_exp(inputs, keepdims=1, noop_with_empty_axes=0):
     return [F.logsumexp(x, tuple(int(a) for a in axes) or tuple(range(x.ndim)), bool(keepdims))]
 
 
-def gemm(inputs, alpha=1.0, beta=1.0, transA=0, transB=0):  # noqa: N803 (the standard's names)
+def gemm(inputs, alpha=1.0, beta=1.0, transA=0, transB=0):
     a = inputs[0].T if transA else inputs[0]
     weight = inputs[1] if transB else inputs[1].T
     product = F.linear(a, weight) * np.float32(alpha)
@@ -39,8 +39,11 @@ def gemm(inputs, alpha=1.0, beta=1.0, transA=0, transB=0):  # noqa: N803 (the st
 
 def loss_arguments(inputs, reduction, ignore_index):
     weight = inputs[2] if len(inputs) > 2 else None
-    return {"weight": weight, "reduction": reduction.decode() if isinstance(reduction, bytes)
-            else reduction, "ignore_index": -100 if ignore_index is None else ignore_index}
+    return {
+        "weight": weight,
+        "reduction": reduction.decode() if isinstance(reduction, bytes) else reduction,
+        "ignore_index": -100 if ignore_index is None else ignore_index,
+    }
 
 
 def nll_loss(inputs, reduction="mean", ignore_index=None):

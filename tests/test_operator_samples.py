@@ -144,7 +144,10 @@ def assert_same(ours, theirs, what):
     assert ours.dtype == theirs.detach().numpy().dtype, what
     assert ours.shape == tuple(theirs.shape), what
     torch.testing.assert_close(
-        torch.from_numpy(np.array(ours)), theirs.detach(), equal_nan=True, msg=lambda m: f"{what}: {m}"
+        torch.from_numpy(np.array(ours)),
+        theirs.detach(),
+        equal_nan=True,
+        msg=lambda m: f"{what}: {m}",
     )
 
 
@@ -152,7 +155,7 @@ def run(function, input, args, kwargs):
     """(outputs, None), or (None, the exception's type)."""
     try:
         return outputs(function(input, *args, **kwargs)), None
-    except Exception as error:  # torch's own failures are part of the comparison
+    except Exception as error:  # noqa: BLE001 (failures are part of the comparison)
         return None, error
 
 
@@ -184,14 +187,20 @@ def check(entry, sample):
     if entry.name in FUNCTIONALS:
         arrays, error = run(
             lambda *a, **k: [function(*a, **k)],
-            plain(input), plain(args), {name: plain(value) for name, value in kwargs.items()},
+            plain(input),
+            plain(args),
+            {name: plain(value) for name, value in kwargs.items()},
         )
         assert error is None, error
         assert type(arrays[0]) is np.ndarray
         assert_same(arrays[0], theirs[0], "value from plain arrays")
     if theirs[0].requires_grad:
-        check_gradients(ours[0], theirs[0], (input, *args, *kwargs.values()),
-                        (sample.input, *sample.args, *sample.kwargs.values()))
+        check_gradients(
+            ours[0],
+            theirs[0],
+            (input, *args, *kwargs.values()),
+            (sample.input, *sample.args, *sample.kwargs.values()),
+        )
 
 
 def check_gradients(mine, reference, our_arguments, their_arguments):
@@ -218,7 +227,7 @@ def test_operator_samples(entry, dtype):
         tried += 1
         try:
             check(entry, sample)
-        except Exception as error:  # collected, so that one run shows every failing sample
+        except Exception as error:  # noqa: BLE001 (one run shows every failing sample)
             failures += 1
             messages.append(f"sample {number} {sample.summary()}: {type(error).__name__}: {error}")
     assert tried, "no sample was in scope"

@@ -16,8 +16,10 @@ STEPS = 6
 
 def parameters(package, dtype="float32", seed=0):
     rng = np.random.default_rng(seed)
-    return [package.nn.Parameter(package.from_numpy(rng.normal(size=shape).astype(dtype)))
-            for shape in ((5, 7), (5,), (), (1, 3))]
+    return [
+        package.nn.Parameter(package.from_numpy(rng.normal(size=shape).astype(dtype)))
+        for shape in ((5, 7), (5,), (), (1, 3))
+    ]
 
 
 def set_grads(package, params, step, skip=()):
@@ -45,14 +47,21 @@ def assert_close(ours, theirs):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("momentum, dampening, weight_decay, nesterov, maximize", [
-    options for options in itertools.product((0, 0.9), (0, 0.3), (0, 0.05), (False, True),
-                                             (False, True))
-    if not options[3] or options[0] and not options[1]])
+@pytest.mark.parametrize(
+    "momentum, dampening, weight_decay, nesterov, maximize",
+    [
+        options
+        for options in itertools.product(
+            (0, 0.9), (0, 0.3), (0, 0.05), (False, True), (False, True)
+        )
+        if not options[3] or options[0] and not options[1]
+    ],
+)
 def test_steps_are_torchs(momentum, dampening, weight_decay, nesterov, maximize, dtype):
     def make(package, params):
-        return package.optim.SGD(params, 0.1, momentum, dampening, weight_decay, nesterov,
-                                 maximize=maximize)
+        return package.optim.SGD(
+            params, 0.1, momentum, dampening, weight_decay, nesterov, maximize=maximize
+        )
 
     ours, optimizer = run(cnn_mnist, make, dtype, skip=(1,))
     theirs, reference = run(torch, make, dtype, skip=(1,))
@@ -62,8 +71,9 @@ def test_steps_are_torchs(momentum, dampening, weight_decay, nesterov, maximize,
 
 
 def groups(package, params):
-    return package.optim.SGD([{"params": params[:2], "lr": 0.3, "momentum": 0.5},
-                              {"params": iter(params[2:])}], lr=0.05)
+    return package.optim.SGD(
+        [{"params": params[:2], "lr": 0.3, "momentum": 0.5}, {"params": iter(params[2:])}], lr=0.05
+    )
 
 
 def test_groups_have_options_of_their_own():
@@ -145,9 +155,13 @@ def continued(package, state, params):
 
 
 def as_torch(state):
-    return {"param_groups": state["param_groups"], "state": {
-        number: {name: torch.from_numpy(value.numpy().copy()) for name, value in of.items()}
-        for number, of in state["state"].items()}}
+    return {
+        "param_groups": state["param_groups"],
+        "state": {
+            number: {name: torch.from_numpy(value.numpy().copy()) for name, value in of.items()}
+            for number, of in state["state"].items()
+        },
+    }
 
 
 def test_states_continue_here_and_in_torch():
@@ -173,8 +187,10 @@ def test_copies_of_optimizers():
         assert repr(twin) == repr(optimizer)
         mine, its = optimizer.state_dict()["state"], twin.state_dict()["state"]
         assert list(mine) == list(its) == [0, 1, 2, 3]
-        assert_close([s["momentum_buffer"] for s in its.values()],
-                     [s["momentum_buffer"] for s in mine.values()])
+        assert_close(
+            [s["momentum_buffer"] for s in its.values()],
+            [s["momentum_buffer"] for s in mine.values()],
+        )
 
 
 def test_names_of_parameters():
@@ -211,6 +227,7 @@ def test_an_optimizer_of_ones_own():
         set_grads(package, params, 0)
         optimizer.step()
         return params
+
     assert_close(train(cnn_mnist), train(torch))
 
 
@@ -221,22 +238,32 @@ def named(package):
     return list(package.nn.Linear(1, 1).named_parameters())
 
 
-@pytest.mark.parametrize("call", [
-    lambda t, p: t.optim.SGD(p, lr=-1), lambda t, p: t.optim.SGD(p, momentum=-0.1),
-    lambda t, p: t.optim.SGD(p, weight_decay=-1), lambda t, p: t.optim.SGD(p, nesterov=True),
-    lambda t, p: t.optim.SGD(p, momentum=0.9, dampening=0.1, nesterov=True),
-    lambda t, p: t.optim.SGD([]), lambda t, p: t.optim.SGD(p[0]), lambda t, p: t.optim.SGD([3]),
-    lambda t, p: t.optim.SGD({"a": 3}.items()), lambda t, p: t.optim.SGD([p[0] * 2]),
-    lambda t, p: t.optim.SGD([{"params": set(p)}]), lambda t, p: t.optim.SGD(3),
-    lambda t, p: t.optim.SGD([{"params": p}, {"params": p[:1]}]),
-    lambda t, p: t.optim.SGD([*named(t), p[0]]),
-    lambda t, p: t.optim.SGD(p).add_param_group([p[0]]),
-    lambda t, p: t.optim.SGD(p).add_param_group({"params": named(t)}),
-    lambda t, p: t.optim.SGD(p).load_state_dict({"state": {}, "param_groups": []}),
-    lambda t, p: t.optim.SGD(p).load_state_dict(t.optim.SGD(p[:1]).state_dict()),
-    lambda t, p: t.optim.SGD(p).load_state_dict({}), lambda t, p: t.optim.SGD(p, lr=t.ones(2)),
-    lambda t, p: t.optim.Optimizer(p, {}).step(),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda t, p: t.optim.SGD(p, lr=-1),
+        lambda t, p: t.optim.SGD(p, momentum=-0.1),
+        lambda t, p: t.optim.SGD(p, weight_decay=-1),
+        lambda t, p: t.optim.SGD(p, nesterov=True),
+        lambda t, p: t.optim.SGD(p, momentum=0.9, dampening=0.1, nesterov=True),
+        lambda t, p: t.optim.SGD([]),
+        lambda t, p: t.optim.SGD(p[0]),
+        lambda t, p: t.optim.SGD([3]),
+        lambda t, p: t.optim.SGD({"a": 3}.items()),
+        lambda t, p: t.optim.SGD([p[0] * 2]),
+        lambda t, p: t.optim.SGD([{"params": set(p)}]),
+        lambda t, p: t.optim.SGD(3),
+        lambda t, p: t.optim.SGD([{"params": p}, {"params": p[:1]}]),
+        lambda t, p: t.optim.SGD([*named(t), p[0]]),
+        lambda t, p: t.optim.SGD(p).add_param_group([p[0]]),
+        lambda t, p: t.optim.SGD(p).add_param_group({"params": named(t)}),
+        lambda t, p: t.optim.SGD(p).load_state_dict({"state": {}, "param_groups": []}),
+        lambda t, p: t.optim.SGD(p).load_state_dict(t.optim.SGD(p[:1]).state_dict()),
+        lambda t, p: t.optim.SGD(p).load_state_dict({}),
+        lambda t, p: t.optim.SGD(p, lr=t.ones(2)),
+        lambda t, p: t.optim.Optimizer(p, {}).step(),
+    ],
+)
 def test_errors_are_of_torchs_type(call):
     with pytest.raises(Exception) as expected:
         call(torch, parameters(torch))

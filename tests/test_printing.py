@@ -49,8 +49,11 @@ CONTENTS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def default_options() -> Iterator[None]:
+    """Other tests, the lesson among them, may have set options."""
+    for package in (torch, cnn_mnist):
+        package.set_printoptions(profile="default")
     yield
     for package in (torch, cnn_mnist):
         package.set_printoptions(profile="default")
@@ -64,7 +67,6 @@ def same_text(theirs: torch.Tensor, ours: cnn_mnist.Tensor) -> None:
     assert actual == expected
 
 
-@pytest.mark.usefixtures("default_options")
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("content", CONTENTS)
 def test_floats(content: str, options: dict[str, Any]) -> None:

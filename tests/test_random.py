@@ -11,7 +11,7 @@ import torch
 import cnn_mnist
 from cnn_mnist.random import default_generator, draw_seed, initial_seed
 
-SEEDS = [0, 1, 42, 2**31 - 1, 2**32 - 1, 2**32, 2**63 - 1, 2**64 - 1, -1, -2**63]
+SEEDS = [0, 1, 42, 2**31 - 1, 2**32 - 1, 2**32, 2**63 - 1, 2**64 - 1, -1, -(2**63)]
 
 
 def same(ours, theirs):
@@ -30,8 +30,10 @@ def both(seed):
 def test_rand_is_torchs_for_every_kind_of_seed(seed, name):
     cnn_mnist.manual_seed(seed)
     torch.manual_seed(seed)
-    same(cnn_mnist.rand(700, dtype=getattr(cnn_mnist, name)),
-         torch.rand(700, dtype=getattr(torch, name)))
+    same(
+        cnn_mnist.rand(700, dtype=getattr(cnn_mnist, name)),
+        torch.rand(700, dtype=getattr(torch, name)),
+    )
     assert initial_seed() == torch.initial_seed()
 
 
@@ -40,27 +42,33 @@ def test_a_program_of_many_draws_stays_torchs():
     for seed in range(300):
         ours, theirs = both(seed)
         for _ in range(6):
-            n, low = choice.randrange(700), choice.randrange(-2**40, 2**40)
+            n, low = choice.randrange(700), choice.randrange(-(2**40), 2**40)
             span = choice.choice([1, 10, 2**28 - 1, 2**28, 2**33, 2**62])
             kind = choice.randrange(4)
             if kind == 0:
                 same(cnn_mnist.rand(n, generator=ours), torch.rand(n, generator=theirs))
             elif kind == 1:
-                same(cnn_mnist.rand(n, generator=ours, dtype=cnn_mnist.float64),
-                     torch.rand(n, generator=theirs, dtype=torch.float64))
+                same(
+                    cnn_mnist.rand(n, generator=ours, dtype=cnn_mnist.float64),
+                    torch.rand(n, generator=theirs, dtype=torch.float64),
+                )
             elif kind == 2:
                 same(cnn_mnist.randperm(n, generator=ours), torch.randperm(n, generator=theirs))
             else:
-                same(cnn_mnist.randint(low, low + span, (n,), generator=ours),
-                     torch.randint(low, low + span, (n,), generator=theirs))
+                same(
+                    cnn_mnist.randint(low, low + span, (n,), generator=ours),
+                    torch.randint(low, low + span, (n,), generator=theirs),
+                )
         same(ours.get_state(), theirs.get_state())
 
 
 def test_randperm_for_thousands_of_seeds_and_sizes():
     for seed in range(3000):
         ours, theirs = both(seed)
-        same(cnn_mnist.randperm(seed % 97, generator=ours),
-             torch.randperm(seed % 97, generator=theirs))
+        same(
+            cnn_mnist.randperm(seed % 97, generator=ours),
+            torch.randperm(seed % 97, generator=theirs),
+        )
     ours, theirs = both(3)
     same(cnn_mnist.randperm(60_000, generator=ours), torch.randperm(60_000, generator=theirs))
 
@@ -78,7 +86,7 @@ def test_dtypes_of_whole_numbers(name):
 def test_randint_reaches_the_ends_of_int64():
     cnn_mnist.manual_seed(5)
     torch.manual_seed(5)
-    for low, high in ((-2**63, 2**63 - 1), (-2**63, -2**63 + 1), (2**63 - 2, 2**63 - 1)):
+    for low, high in ((-(2**63), 2**63 - 1), (-(2**63), -(2**63) + 1), (2**63 - 2, 2**63 - 1)):
         same(cnn_mnist.randint(low, high, (50,)), torch.randint(low, high, (50,)))
     same(cnn_mnist.randint(low=-3, high=4, size=(50,)), torch.randint(low=-3, high=4, size=(50,)))
     same(cnn_mnist.randint(high=4, size=(5, 0)), torch.randint(high=4, size=(5, 0)))
@@ -100,8 +108,14 @@ def test_uniform_fills_any_layout_in_the_order_of_memory(low, high, name):
     theirs = torch.zeros(6, 10, dtype=getattr(torch, name))
     cnn_mnist.manual_seed(5)
     torch.manual_seed(5)
-    views = [lambda t: t, lambda t: t.T, lambda t: t[:, 3], lambda t: t[1:4, 2:7],
-             lambda t: t[::2].T, lambda t: t[2, 3]]
+    views = [
+        lambda t: t,
+        lambda t: t.T,
+        lambda t: t[:, 3],
+        lambda t: t[1:4, 2:7],
+        lambda t: t[::2].T,
+        lambda t: t[2, 3],
+    ]
     for view in views:
         view(ours).uniform_(low, high)
         view(theirs).uniform_(low, high)
@@ -125,8 +139,12 @@ def test_states_go_to_torch_and_come_back():
 def test_generators_are_copied_with_their_state():
     generator = cnn_mnist.Generator().manual_seed(3)
     cnn_mnist.rand(5, generator=generator)
-    copies = [copy.copy(generator), copy.deepcopy(generator), generator.clone_state(),
-              pickle.loads(pickle.dumps(generator))]
+    copies = [
+        copy.copy(generator),
+        copy.deepcopy(generator),
+        generator.clone_state(),
+        pickle.loads(pickle.dumps(generator)),
+    ]
     expected = cnn_mnist.rand(5, generator=generator).tolist()
     for each in copies:
         assert each.initial_seed() == 3
@@ -158,28 +176,51 @@ def test_out_receives_the_numbers():
 
 
 ERRORS = [
-    lambda t: t.manual_seed(2**64), lambda t: t.manual_seed(-2**63 - 1),
-    lambda t: t.Generator().manual_seed(1.5), lambda t: t.Generator().manual_seed(True),
-    lambda t: t.Generator().manual_seed("3"), lambda t: t.Generator().manual_seed(2**64),
-    lambda t: t.Generator().set_state(None), lambda t: t.Generator().set_state(t.zeros(3)),
+    lambda t: t.manual_seed(2**64),
+    lambda t: t.manual_seed(-(2**63) - 1),
+    lambda t: t.Generator().manual_seed(1.5),
+    lambda t: t.Generator().manual_seed(True),
+    lambda t: t.Generator().manual_seed("3"),
+    lambda t: t.Generator().manual_seed(2**64),
+    lambda t: t.Generator().set_state(None),
+    lambda t: t.Generator().set_state(t.zeros(3)),
     lambda t: t.Generator().set_state(t.zeros(3, dtype=t.uint8)),
     lambda t: t.Generator().set_state(t.zeros(5056, dtype=t.uint8)),
-    lambda t: t.rand(-1), lambda t: t.rand(2.0), lambda t: t.rand(True), lambda t: t.rand(None),
-    lambda t: t.rand((2.0, 2)), lambda t: t.rand((2, 3), 4), lambda t: t.rand(3, dtype=t.int64),
+    lambda t: t.rand(-1),
+    lambda t: t.rand(2.0),
+    lambda t: t.rand(True),
+    lambda t: t.rand(None),
+    lambda t: t.rand((2.0, 2)),
+    lambda t: t.rand((2, 3), 4),
+    lambda t: t.rand(3, dtype=t.int64),
     lambda t: t.rand(3, out=t.zeros(3, dtype=t.float64), dtype=t.float32),
     lambda t: t.rand(3, out=t.zeros(3, requires_grad=True)),
-    lambda t: t.rand(3, generator=3), lambda t: t.randperm(5, generator="x"),
-    lambda t: t.randint(10, 3), lambda t: t.randint(10, 10, (3,)), lambda t: t.randint(0, (0,)),
-    lambda t: t.randint(5), lambda t: t.randint(high=5), lambda t: t.randint(1, 5, (2,), 3),
-    lambda t: t.randint(True, 5, (2,)), lambda t: t.randint(0.5, 2, (3,)),
-    lambda t: t.randint(0, 2**63, (3,)), lambda t: t.randint(0, 257, (3,), dtype=t.uint8),
-    lambda t: t.randint(-1, 3, (3,), dtype=t.uint8), lambda t: t.randint(9, (3,), dtype=t.bool),
-    lambda t: t.randint(9, (3,), requires_grad=True), lambda t: t.randperm(-1),
-    lambda t: t.randperm(3.0), lambda t: t.randperm(True),
-    lambda t: t.randperm(257, dtype=t.uint8), lambda t: t.randperm(2, dtype=t.bool),
-    lambda t: t.zeros(3).uniform_(2, 1), lambda t: t.zeros(3).uniform_(float("nan"), 1),
-    lambda t: t.zeros(3).uniform_(0, float("inf")), lambda t: t.zeros(3).uniform_(0, 1e39),
-    lambda t: t.zeros(3).uniform_(-3e38, 3e38), lambda t: t.zeros(3, dtype=t.int64).uniform_(),
+    lambda t: t.rand(3, generator=3),
+    lambda t: t.randperm(5, generator="x"),
+    lambda t: t.randint(10, 3),
+    lambda t: t.randint(10, 10, (3,)),
+    lambda t: t.randint(0, (0,)),
+    lambda t: t.randint(5),
+    lambda t: t.randint(high=5),
+    lambda t: t.randint(1, 5, (2,), 3),
+    lambda t: t.randint(True, 5, (2,)),
+    lambda t: t.randint(0.5, 2, (3,)),
+    lambda t: t.randint(0, 2**63, (3,)),
+    lambda t: t.randint(0, 257, (3,), dtype=t.uint8),
+    lambda t: t.randint(-1, 3, (3,), dtype=t.uint8),
+    lambda t: t.randint(9, (3,), dtype=t.bool),
+    lambda t: t.randint(9, (3,), requires_grad=True),
+    lambda t: t.randperm(-1),
+    lambda t: t.randperm(3.0),
+    lambda t: t.randperm(True),
+    lambda t: t.randperm(257, dtype=t.uint8),
+    lambda t: t.randperm(2, dtype=t.bool),
+    lambda t: t.zeros(3).uniform_(2, 1),
+    lambda t: t.zeros(3).uniform_(float("nan"), 1),
+    lambda t: t.zeros(3).uniform_(0, float("inf")),
+    lambda t: t.zeros(3).uniform_(0, 1e39),
+    lambda t: t.zeros(3).uniform_(-3e38, 3e38),
+    lambda t: t.zeros(3, dtype=t.int64).uniform_(),
 ]
 
 
@@ -202,11 +243,14 @@ def test_a_bad_state_changes_nothing():
     assert generator.get_state().tolist() == before
 
 
-@pytest.mark.parametrize("call", [
-    lambda: cnn_mnist.rand(3, out=cnn_mnist.zeros(5)),
-    lambda: cnn_mnist.rand(3, device="cuda"),
-    lambda: cnn_mnist.Generator("cuda"),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: cnn_mnist.rand(3, out=cnn_mnist.zeros(5)),
+        lambda: cnn_mnist.rand(3, device="cuda"),
+        lambda: cnn_mnist.Generator("cuda"),
+    ],
+)
 def test_errors_where_torch_differs(call):
     with pytest.raises(RuntimeError, match="expected"):
         call()

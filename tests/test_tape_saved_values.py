@@ -29,8 +29,9 @@ def _overwritten(x, index):
 
 
 @pytest.mark.parametrize("loss", [_picked, _overwritten])
-@pytest.mark.parametrize("index, other", [([0, 1], [2, 2]),
-                                          ([True, False, True], [False, False, False])])
+@pytest.mark.parametrize(
+    "index, other", [([0, 1], [2, 2]), ([True, False, True], [False, False, False])]
+)
 def test_an_index_may_change_after_its_use(loss, index, other):
     expected = torch.tensor([1.0, 3.0, 4.0], requires_grad=True)
     loss(expected, torch.tensor(index)).backward()

@@ -150,10 +150,10 @@ V_INLINE float v_max_lane_f32(vec_f32 v)
 /* Rotates the bits of (row, lane) by one at each step: after four, lanes are rows. */
 V_INLINE void v_transpose_f32(vec_f32 r[LANES_f32])
 {
-    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22,
-                                          7, 23);
-    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29,
-                                           14, 30, 15, 31);
+    const __m512i low =
+        _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high =
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     for (int step = 1; step < 16; step *= 2) {
         __m512 zipped[16];
         for (int i = 0; i < 8; i++) {

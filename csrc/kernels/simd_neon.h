@@ -170,8 +170,10 @@ V_INLINE float v_max_lane_f32(vec_f32 v)
 V_INLINE void v_transpose_f32(vec_f32 r[LANES_f32])
 {
     for (int step = 0; step < 2; step++) {
-        const float32x4_t low02 = vzip1q_f32(r[0], r[2]), high02 = vzip2q_f32(r[0], r[2]);
-        const float32x4_t low13 = vzip1q_f32(r[1], r[3]), high13 = vzip2q_f32(r[1], r[3]);
+        const float32x4_t low02 = vzip1q_f32(r[0], r[2]),
+                          high02 = vzip2q_f32(r[0], r[2]);
+        const float32x4_t low13 = vzip1q_f32(r[1], r[3]),
+                          high13 = vzip2q_f32(r[1], r[3]);
         r[0] = low02;
         r[1] = high02;
         r[2] = low13;

@@ -40,6 +40,7 @@ from .toplevel import (
 
 if TYPE_CHECKING:
     from . import datasets, nn, optim, plots, testing, utils
+    from .config import show_config
     from .files import load, save
     from .history import Epoch, History
     from .training import fit, predict
@@ -96,6 +97,7 @@ __all__ = [
     "save",
     "set_num_threads",
     "set_printoptions",
+    "show_config",
     "softmax",
     "stack",
     "sum",
@@ -115,6 +117,7 @@ _HOME = {
     "load": "files",
     "predict": "training",
     "save": "files",
+    "show_config": "config",
 }
 
 

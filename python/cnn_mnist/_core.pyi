@@ -6,18 +6,23 @@ assumes and raises torch's error types.
 """
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-_Array = NDArray[Any]
+_Array: TypeAlias = NDArray[Any]
 
 # linear ---------------------------------------------------------------------------------
 def linear(x: _Array, weight: _Array, bias: _Array | None, /) -> _Array: ...
 def linear_backward(
-    dout: _Array, x: _Array | None, weight: _Array | None, need_x: bool, need_weight: bool,
-    need_bias: bool, /,
+    dout: _Array,
+    x: _Array | None,
+    weight: _Array | None,
+    need_x: bool,
+    need_weight: bool,
+    need_bias: bool,
+    /,
 ) -> tuple[_Array | None, _Array | None, _Array | None]: ...
 
 # elementwise ----------------------------------------------------------------------------
@@ -32,63 +37,104 @@ def softmax_backward(dout: _Array, out: _Array, dim: int, /) -> _Array: ...
 def log_softmax(x: _Array, dim: int, /) -> _Array: ...
 def log_softmax_backward(dout: _Array, out: _Array, dim: int, /) -> _Array: ...
 def logsumexp(x: _Array, dim: int, keepdim: bool, /) -> _Array: ...
-def logsumexp_backward(dout: _Array, x: _Array, out: _Array, dim: int, keepdim: bool, /) -> _Array: ...
+def logsumexp_backward(
+    dout: _Array, x: _Array, out: _Array, dim: int, keepdim: bool, /
+) -> _Array: ...
 
 # losses: input (C), (N, C) or (N, C, d1..dK); target (), (N) or (N, d1..dK) ------------------
 def nll_loss(
     logp: _Array, target: _Array, weight: _Array | None, ignore_index: int, reduction: int, /
 ) -> _Array: ...
 def nll_loss_backward(
-    dout: _Array, logp: _Array, target: _Array, weight: _Array | None, ignore_index: int,
-    reduction: int, /,
+    dout: _Array,
+    logp: _Array,
+    target: _Array,
+    weight: _Array | None,
+    ignore_index: int,
+    reduction: int,
+    /,
 ) -> _Array: ...
+
 # target: class indices, or probabilities of the input's shape and type. With need_x
 # (need_target) the second (third) item is the gradient for dout == 1; it is scaled by
 # cross_entropy_backward.
 def cross_entropy(
-    x: _Array, target: _Array, weight: _Array | None, ignore_index: int, reduction: int,
-    label_smoothing: float, need_x: bool, need_target: bool, /,
+    x: _Array,
+    target: _Array,
+    weight: _Array | None,
+    ignore_index: int,
+    reduction: int,
+    label_smoothing: float,
+    need_x: bool,
+    need_target: bool,
+    /,
 ) -> tuple[_Array, _Array | None, _Array | None]: ...
+
 # gradient * dout, dout being 0-d, or of the loss's shape for reduction none
 def cross_entropy_backward(dout: _Array, gradient: _Array, /) -> _Array: ...
 
 # the optimiser: param (and buffer) change in place ------------------------------------------
 def sgd_step(
-    param: _Array, grad: _Array, buffer: _Array | None, lr: float, momentum: float,
-    dampening: float, weight_decay: float, nesterov: bool, maximize: bool, first: bool, /
+    param: _Array,
+    grad: _Array,
+    buffer: _Array | None,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
+    maximize: bool,
+    first: bool,
+    /,
 ) -> None: ...
 
 # torch's generator --------------------------------------------------------------------------
 @final
 class Generator:
     def __new__(cls, seed: int = ..., /) -> Generator: ...
-    def manual_seed(self, seed: int, /) -> None: ...          # any int64 or uint64
+    def manual_seed(self, seed: int, /) -> None: ...  # any int64 or uint64
     def initial_seed(self, /) -> int: ...
-    def get_state(self, /) -> NDArray[np.uint8]: ...          # torch's layout
+    def get_state(self, /) -> NDArray[np.uint8]: ...  # torch's layout
     def set_state(self, state: NDArray[np.uint8], /) -> None: ...
-    def uniform(self, out: _Array, low: float, high: float, /) -> None: ...   # fills in place
+    def uniform(self, out: _Array, low: float, high: float, /) -> None: ...  # fills in place
     def randperm(self, n: int, /) -> NDArray[np.int64]: ...
     def randint(self, n: int, low: int, high: int, /) -> NDArray[np.int64]: ...
     def random_int63(self, /) -> int: ...
 
 # a chain of layers: (weight (O, I), bias (O) or None, relu follows) ---------------------------
-_Layers = list[tuple[_Array, _Array | None, bool]]
+_Layers: TypeAlias = list[tuple[_Array, _Array | None, bool]]
 
 @final
 class Trainer:
     """A training run over fixed rows. x: a dense array, or CSR (values, index, begin, shape)."""
 
     def __new__(
-        cls, layers: _Layers, relu_input: bool, x: Any, target: _Array, batch_size: int,
-        momentum: float, dampening: float, weight_decay: float, nesterov: bool,
-        maximize: bool, class_weight: _Array | None, ignore_index: int,
-        label_smoothing: float, fixed_order: bool, num_threads: int, /,
+        cls,
+        layers: _Layers,
+        relu_input: bool,
+        x: Any,
+        target: _Array,
+        batch_size: int,
+        momentum: float,
+        dampening: float,
+        weight_decay: float,
+        nesterov: bool,
+        maximize: bool,
+        class_weight: _Array | None,
+        ignore_index: int,
+        label_smoothing: float,
+        fixed_order: bool,
+        num_threads: int,
+        /,
     ) -> Trainer: ...
     # -> (losses (steps) float64, correct (steps) int64); FloatingPointError carries
     # .step; the poll function gets (done, total) about every 50 ms and may raise.
     def epoch(
-        self, order: NDArray[np.int64] | None, lr: float,
-        poll: Callable[[int, int], object] | None, /,
+        self,
+        order: NDArray[np.int64] | None,
+        lr: float,
+        poll: Callable[[int, int], object] | None,
+        /,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
     def sync(self, /) -> None: ...
     def reload(self, /) -> None: ...
@@ -99,7 +145,7 @@ def forward(layers: _Layers, relu_input: bool, x: Any, num_threads: int, /) -> _
 # machine ----------------------------------------------------------------------------------------
 def _isas() -> tuple[str, ...]: ...
 def _isa() -> str: ...
-def _set_isa(name: str, /) -> None: ...      # ValueError unknown, RuntimeError unsupported
+def _set_isa(name: str, /) -> None: ...  # ValueError unknown, RuntimeError unsupported
 def set_num_threads(n: int, /) -> None: ...
 def get_num_threads() -> int: ...
-def _build() -> dict[str, str]: ...          # compiler, flags, version
+def _build() -> dict[str, str]: ...  # compiler, flags, version

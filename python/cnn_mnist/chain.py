@@ -95,19 +95,25 @@ class Chain:
             shapes = [array.shape for array in arrays]
             name = f"layer {path}: " if path else ""
             if any(array.dtype != self.dtype for array in arrays):
-                raise RuntimeError(f"{name}expected parameters of one dtype in all layers, "
-                                   f"{self.dtype}, got {[str(each.dtype) for each in arrays]}")
+                raise RuntimeError(
+                    f"{name}expected parameters of one dtype in all layers, "
+                    f"{self.dtype}, got {[str(each.dtype) for each in arrays]}"
+                )
             if len(shapes[0]) != 2 or bias is not None and shapes[1] != shapes[0][:1]:
                 raise RuntimeError(f"{name}expected a weight (O, I) and a bias (O), got {shapes}")
             if before is not None and shapes[0][1] != before:
-                raise RuntimeError(f"{name}expected {before} in_features, the out_features of "
-                                   f"the layer before, got {shapes[0][1]}")
+                raise RuntimeError(
+                    f"{name}expected {before} in_features, the out_features of "
+                    f"the layer before, got {shapes[0][1]}"
+                )
             before = shapes[0][0]
 
     def layers(self) -> _Layers:
         """What the compiled module takes: the arrays of the parameters, not copies."""
-        return [(weight._array, None if bias is None else bias._array, relu)
-                for (_, weight, bias), relu in zip(self.linear, self.relu_after, strict=True)]
+        return [
+            (weight._array, None if bias is None else bias._array, relu)
+            for (_, weight, bias), relu in zip(self.linear, self.relu_after, strict=True)
+        ]
 
     def parameters(self) -> Iterator[tuple[str, Parameter]]:
         """All weights and biases with their paths."""
@@ -134,16 +140,22 @@ class Chain:
         got = self.forward(few._array.reshape(len(few), self.in_features), 1)
         scale = np.abs(got[np.isfinite(got)]).max(initial=0.0)
         if expected.shape != got.shape or not np.allclose(
-                expected, got, rtol=1e-3, atol=1e-3 * scale, equal_nan=True):
-            raise TypeError(f"model: the forward of {type(self._model).__name__} is not its "
-                            "`layers` one after another, which is what runs in C")
+            expected, got, rtol=1e-3, atol=1e-3 * scale, equal_nan=True
+        ):
+            raise TypeError(
+                f"model: the forward of {type(self._model).__name__} is not its "
+                "`layers` one after another, which is what runs in C"
+            )
 
 
 def _part(module: Any) -> type[Module] | None:
     """Which of the parts of a chain a module is, if it applies itself as that one does."""
     kind = type(module)
-    part = kind if kind in _PARTS else next(
-        (base for base in _PARTS if isinstance(module, base)), None)
+    part = (
+        kind
+        if kind in _PARTS
+        else next((base for base in _PARTS if isinstance(module, base)), None)
+    )
     if part is None or not _keeps_forward(module, part):
         return None
     if part is Flatten and (module.start_dim, module.end_dim) not in ((1, -1), (1, 1)):
@@ -153,8 +165,11 @@ def _part(module: Any) -> type[Module] | None:
 
 def _keeps_forward(module: Module, base: type[Module]) -> bool:
     kind = type(module)
-    return (kind.forward is base.forward and kind.__call__ is Module.__call__
-            and "forward" not in module.__dict__)
+    return (
+        kind.forward is base.forward
+        and kind.__call__ is Module.__call__
+        and "forward" not in module.__dict__
+    )
 
 
 def _layers(module: Any, path: str) -> Any:
@@ -164,5 +179,7 @@ def _layers(module: Any, path: str) -> Any:
         if isinstance(layers, (list, tuple, ModuleList, Sequential)):
             return layers
     where = f"layer {path}" if path else "the model"
-    raise TypeError("model: expected a chain of Linear and ReLU layers (a Sequential, or a module "
-                    f"whose `layers` list is one); {where} is {module!r}")
+    raise TypeError(
+        "model: expected a chain of Linear and ReLU layers (a Sequential, or a module "
+        f"whose `layers` list is one); {where} is {module!r}"
+    )

@@ -137,9 +137,7 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = _add_command(
-        commands, "predict", "print what digits a saved model sees, one a line"
-    )
+    command = _add_command(commands, "predict", "print what digits a saved model sees, one a line")
     command.add_argument("model", type=Path, metavar="MODEL", help="file that train --save wrote")
     command.add_argument(
         "digits", type=Path, metavar="DIGITS.npy",

@@ -7,7 +7,6 @@ import errno
 import io
 import itertools
 import os
-import platform
 import re
 import sys
 import tempfile
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core, datasets, nn, plots
-from ._version import __version__
+from .config import show_config
 from .datasets.idx import Splits
 from .files import load, save, write_atomically
 from .history import Epoch, History
@@ -83,12 +82,7 @@ def bench(arguments: argparse.Namespace) -> None:
 def info(arguments: argparse.Namespace) -> None:
     """Print what a report of a problem should say."""
     folder = datasets.at_hand()
-    print(f"cnn_mnist  {__version__}")
-    print(f"python     {platform.python_version()}, {platform.system()} {platform.machine()}")
-    print(f"numpy      {np.__version__}")
-    print(f"path       {_core._isa()} (of {', '.join(_core._isas())})")
-    print(f"threads    {_core.get_num_threads()}")
-    print("build      " + ", ".join(f"{key} {value}" for key, value in _core._build().items()))
+    show_config()
     print(f"data       {folder or 'none at hand but the sample'}")
 
 

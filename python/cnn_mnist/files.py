@@ -18,9 +18,17 @@ from .tensor import Tensor
 
 __all__ = ["load", "save"]
 
-_DTYPES = {"F16": dtypes.float16, "F32": dtypes.float32, "F64": dtypes.float64, "I8": dtypes.int8,
-           "I16": dtypes.int16, "I32": dtypes.int32, "I64": dtypes.int64, "U8": dtypes.uint8,
-           "BOOL": dtypes.bool_}
+_DTYPES = {
+    "F16": dtypes.float16,
+    "F32": dtypes.float32,
+    "F64": dtypes.float64,
+    "I8": dtypes.int8,
+    "I16": dtypes.int16,
+    "I32": dtypes.int32,
+    "I64": dtypes.int64,
+    "U8": dtypes.uint8,
+    "BOOL": dtypes.bool_,
+}
 
 
 def save(obj: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> None:
@@ -50,8 +58,9 @@ def save(obj: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> None:
 
     members = obj.state_dict() if isinstance(obj, Module) else obj
     if not isinstance(members, Mapping):
-        raise TypeError("expected a Module or a mapping of names to Tensors, got "
-                        f"{type(obj).__name__}")
+        raise TypeError(
+            f"expected a Module or a mapping of names to Tensors, got {type(obj).__name__}"
+        )
     arrays = {name: _plain(name, member) for name, member in members.items()}
     write_atomically(path, safetensors.numpy.save(arrays))
 
@@ -73,13 +82,16 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         members = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{os.fspath(path)}: not a safetensors file, or a damaged one "
-                         f"({error})") from None
+        raise ValueError(
+            f"{os.fspath(path)}: not a safetensors file, or a damaged one ({error})"
+        ) from None
     tensors = {}
     for name, member in members:
         if member["dtype"] not in _DTYPES:
-            raise ValueError(f"{os.fspath(path)}: {name} is of dtype {member['dtype']}, which "
-                             "Tensors do not have")
+            raise ValueError(
+                f"{os.fspath(path)}: {name} is of dtype {member['dtype']}, which "
+                "Tensors do not have"
+            )
         kind = _DTYPES[member["dtype"]].dtype
         stored = np.frombuffer(member["data"], kind.newbyteorder("<"))
         tensors[name] = wrap(stored.astype(kind).reshape(member["shape"]))

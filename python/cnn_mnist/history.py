@@ -33,12 +33,29 @@ class Epoch:
         A callback may set it: this epoch is the last one then.
     """
 
-    __slots__ = ("accuracy", "loss", "lr", "number", "seconds", "step_accuracy", "step_loss",
-                 "stop", "validation_accuracy", "validation_loss")
+    __slots__ = (
+        "accuracy",
+        "loss",
+        "lr",
+        "number",
+        "seconds",
+        "step_accuracy",
+        "step_loss",
+        "stop",
+        "validation_accuracy",
+        "validation_loss",
+    )
 
-    def __init__(self, number: int, loss: Floats, correct: NDArray[np.int64],
-                 rows: NDArray[np.int64], validation: tuple[float, float], seconds: float,
-                 lr: float) -> None:
+    def __init__(
+        self,
+        number: int,
+        loss: Floats,
+        correct: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        validation: tuple[float, float],
+        seconds: float,
+        lr: float,
+    ) -> None:
         self.number = number
         self.step_loss = loss
         self.step_accuracy = correct / rows
@@ -51,11 +68,15 @@ class Epoch:
 
     def __repr__(self) -> str:
         return f"Epoch {self.number}: " + ", ".join(
-            f"{name.replace('_', ' ')} {value:.4g}" for name, value in (
-                ("loss", self.loss), ("accuracy", self.accuracy),
+            f"{name.replace('_', ' ')} {value:.4g}"
+            for name, value in (
+                ("loss", self.loss),
+                ("accuracy", self.accuracy),
                 ("validation_loss", self.validation_loss),
-                ("validation_accuracy", self.validation_accuracy))
-            if not math.isnan(value))
+                ("validation_accuracy", self.validation_accuracy),
+            )
+            if not math.isnan(value)
+        )
 
 
 class History:
@@ -77,8 +98,17 @@ class History:
     def __init__(self, steps_per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
         self._steps: dict[str, list[Floats]] = {"step_loss": [], "step_accuracy": []}
-        self._epochs: dict[str, list[float]] = {name: [] for name in (
-            "loss", "accuracy", "validation_loss", "validation_accuracy", "lr", "seconds")}
+        self._epochs: dict[str, list[float]] = {
+            name: []
+            for name in (
+                "loss",
+                "accuracy",
+                "validation_loss",
+                "validation_accuracy",
+                "lr",
+                "seconds",
+            )
+        }
 
     def append(self, epoch: Epoch) -> None:
         """Add what an epoch gave."""
@@ -123,14 +153,21 @@ class History:
 
     def __repr__(self) -> str:
         columns: list[tuple[str, Any, str]] = [
-            ("loss", self.epoch_loss, ".5f"), ("accuracy", self.epoch_accuracy, ".4f"),
+            ("loss", self.epoch_loss, ".5f"),
+            ("accuracy", self.epoch_accuracy, ".4f"),
             ("validation loss", self.validation_loss, ".5f"),
             ("validation accuracy", self.validation_accuracy, ".4f"),
-            ("lr", self.lr, "g"), ("seconds", self.seconds, ".3f")]
+            ("lr", self.lr, "g"),
+            ("seconds", self.seconds, ".3f"),
+        ]
         if np.isnan(self.validation_loss).all():
             columns = [column for column in columns if "validation" not in column[0]]
         lines = ["epoch  " + "  ".join(f"{name:>8}" for name, _, _ in columns)]
         for i in range(len(self)):
-            lines.append(f"{i + 1:5}  " + "  ".join(
-                f"{values[i]:>{max(8, len(name))}{form}}" for name, values, form in columns))
+            lines.append(
+                f"{i + 1:5}  "
+                + "  ".join(
+                    f"{values[i]:>{max(8, len(name))}{form}}" for name, values, form in columns
+                )
+            )
         return "\n".join(lines)

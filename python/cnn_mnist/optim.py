@@ -47,8 +47,10 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
-            raise TypeError("params argument given to the optimizer should be an iterable of "
-                            f"Tensors or dicts, but got {type(params).__name__}")
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of "
+                f"Tensors or dicts, but got {type(params).__name__}"
+            )
         self.defaults = defaults
         self.state: defaultdict[Any, Any] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -66,31 +68,39 @@ class Optimizer:
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         members = param_group["params"]
         if isinstance(members, set):
-            raise TypeError("optimizer parameters need to be organized in ordered collections, "
-                            "but the ordering of tensors in sets will change between runs. "
-                            "Please use a list instead.")
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, "
+                "but the ordering of tensors in sets will change between runs. "
+                "Please use a list instead."
+            )
         members = [members] if isinstance(members, Tensor) else list(members)
         names = [member[0] for member in members if isinstance(member, tuple)]
         params = [member[1] if isinstance(member, tuple) else member for member in members]
         if names and len(names) != len(params):
-            raise ValueError("all optimizer params should be with/without names. "
-                             "Some param names are missing")
+            raise ValueError(
+                "all optimizer params should be with/without names. Some param names are missing"
+            )
         for param in params:
             if not isinstance(param, Tensor):
-                raise TypeError("optimizer can only optimize Tensors, but one of the params is "
-                                f"{type(param).__name__}")
+                raise TypeError(
+                    "optimizer can only optimize Tensors, but one of the params is "
+                    f"{type(param).__name__}"
+                )
             if not param.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor")
         ids = {id(param) for param in params}
         if len(ids) != len(params):
-            warnings.warn("optimizer contains a parameter group with duplicate parameters",
-                          stacklevel=3)
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters", stacklevel=3
+            )
         if any(id(param) in ids for group in self.param_groups for param in group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
         if any(("param_names" in group) != bool(names) for group in self.param_groups):
-            raise ValueError("all optimizer param groups should be with/without names. cannot "
-                             f"add param group {'with' if names else 'without'} names to the "
-                             "optimizer")
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot "
+                f"add param group {'with' if names else 'without'} names to the "
+                "optimizer"
+            )
         param_group["params"] = params
         if names:
             param_group["param_names"] = names
@@ -100,8 +110,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of all parameters, or fill them with zeros."""
-        zero_grad(chain.from_iterable(group["params"] for group in self.param_groups),
-                  set_to_none)
+        zero_grad(chain.from_iterable(group["params"] for group in self.param_groups), set_to_none)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         raise NotImplementedError
@@ -111,11 +120,11 @@ class Optimizer:
         params = chain.from_iterable(group["params"] for group in self.param_groups)
         number = {id(param): i for i, param in enumerate(params)}
         return {
-            "state": {number.get(id(param), param): value
-                      for param, value in self.state.items()},
+            "state": {number.get(id(param), param): value for param, value in self.state.items()},
             "param_groups": [
                 {**group, "params": [number[id(param)] for param in group["params"]]}
-                for group in self.param_groups],
+                for group in self.param_groups
+            ],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -133,14 +142,18 @@ class Optimizer:
         """
         saved_groups = deepcopy(state_dict["param_groups"])
         if len(saved_groups) != len(self.param_groups):
-            raise ValueError("loaded state dict has a different number of parameter groups: "
-                             f"{len(saved_groups)}, expected {len(self.param_groups)}")
+            raise ValueError(
+                "loaded state dict has a different number of parameter groups: "
+                f"{len(saved_groups)}, expected {len(self.param_groups)}"
+            )
         param_of: dict[Any, Tensor] = {}
         for group, saved in zip(self.param_groups, saved_groups, strict=True):
             if len(saved["params"]) != len(group["params"]):
-                raise ValueError("loaded state dict contains a parameter group that doesn't "
-                                 f"match the size of optimizer's group: {len(saved['params'])}, "
-                                 f"expected {len(group['params'])}")
+                raise ValueError(
+                    "loaded state dict contains a parameter group that doesn't "
+                    f"match the size of optimizer's group: {len(saved['params'])}, "
+                    f"expected {len(group['params'])}"
+                )
             param_of.update(zip(saved["params"], group["params"], strict=True))
             saved["params"] = group["params"]
             if "param_names" in group:
@@ -149,7 +162,8 @@ class Optimizer:
         for key, value in state_dict["state"].items():
             param = param_of.get(key)
             state[key if param is None else param] = (
-                value if param is None else _as_state_of(param, value))
+                value if param is None else _as_state_of(param, value)
+            )
         self.state = state
         self.param_groups = saved_groups
 
@@ -161,8 +175,7 @@ class Optimizer:
         return "\n".join([f"{type(self).__name__} (", *lines, ")"])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"defaults": self.defaults, "state": self.state,
-                "param_groups": self.param_groups}
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
 
 def _as_state_of(param: Tensor, value: Any) -> Any:
@@ -205,15 +218,31 @@ class SGD(Optimizer):
     with the learning rate outside the momentum, as torch has it.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0,
-                 dampening: float = 0, weight_decay: float = 0, nesterov: bool = False, *,
-                 maximize: bool = False) -> None:
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError(f"Tensor lr must be 1-element, got shape {lr.shape}")
         check_sgd_options(lr, momentum, dampening, weight_decay, nesterov)
-        super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening,
-            "weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize})
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+            },
+        )
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter by its gradient.
@@ -237,19 +266,32 @@ class SGD(Optimizer):
             buffer = self.state.get(param, {}).get("momentum_buffer")
             first = buffer is None
             buffer = wrap(np.empty_like(param._array)) if first else buffer
-        _core.sgd_step(param._array, grad._array, None if buffer is None else buffer._array,
-                       float(group["lr"]), group["momentum"], group["dampening"],
-                       group["weight_decay"], group["nesterov"], group["maximize"], first)
+        _core.sgd_step(
+            param._array,
+            grad._array,
+            None if buffer is None else buffer._array,
+            float(group["lr"]),
+            group["momentum"],
+            group["dampening"],
+            group["weight_decay"],
+            group["nesterov"],
+            group["maximize"],
+            first,
+        )
         param._version[0] += 1
         if first:
             self.state[param]["momentum_buffer"] = buffer
 
 
-def check_sgd_options(lr: float, momentum: float, dampening: float, weight_decay: float,
-                      nesterov: bool) -> None:
+def check_sgd_options(
+    lr: float, momentum: float, dampening: float, weight_decay: float, nesterov: bool
+) -> None:
     """Raise torch's errors for options of SGD that make no sense."""
-    for what, value in (("learning rate", lr), ("momentum value", momentum),
-                        ("weight_decay value", weight_decay)):
+    for what, value in (
+        ("learning rate", lr),
+        ("momentum value", momentum),
+        ("weight_decay value", weight_decay),
+    ):
         if not value >= 0.0:
             raise ValueError(f"Invalid {what}: {value}")
     if nesterov and (momentum <= 0 or dampening != 0):

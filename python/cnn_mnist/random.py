@@ -14,8 +14,15 @@ from .dtypes import F32, I64, to_numpy
 from .tape import wrap
 from .tensor import Tensor
 
-__all__ = ["Generator", "default_generator", "initial_seed", "manual_seed", "rand", "randint",
-           "randperm"]
+__all__ = [
+    "Generator",
+    "default_generator",
+    "initial_seed",
+    "manual_seed",
+    "rand",
+    "randint",
+    "randperm",
+]
 
 
 class Generator:
@@ -47,9 +54,11 @@ class Generator:
         """
         if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)):
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
-        if not -2**63 <= seed < 2**64:
-            raise ValueError(f"seed: expected an int in [-2**63, 2**64), got {seed} "
-                             "(Overflow when unpacking long long)")
+        if not -(2**63) <= seed < 2**64:
+            raise ValueError(
+                f"seed: expected an int in [-2**63, 2**64), got {seed} "
+                "(Overflow when unpacking long long)"
+            )
         self._core.manual_seed(int(seed))
         return self
 
@@ -119,8 +128,9 @@ def draw_seed(generator: Generator | None = None) -> int:
     return _chosen(generator)._core.random_int63()
 
 
-def uniform_(array: NDArray[Any], low: float = 0.0, high: float = 1.0,
-             generator: Generator | None = None) -> None:
+def uniform_(
+    array: NDArray[Any], low: float = 0.0, high: float = 1.0, generator: Generator | None = None
+) -> None:
     """Fill an array in place with numbers from [low, high), in the order of its memory.
 
     ``fma(x, high - low, low)`` in the array's own type, x on 24 (float32) or 53 bits.
@@ -133,18 +143,23 @@ def uniform_(array: NDArray[Any], low: float = 0.0, high: float = 1.0,
         When ``low > high``, or one of them or their distance is out of the type's range.
     """
     if array.dtype not in (np.float32, np.float64):
-        raise NotImplementedError('"check_uniform_bounds" not implemented for '
-                                  f"'{array.dtype.name}': expected float32 or float64")
+        raise NotImplementedError(
+            '"check_uniform_bounds" not implemented for '
+            f"'{array.dtype.name}': expected float32 or float64"
+        )
     limit = float(np.finfo(array.dtype).max)
     for name, bound in (("from", low), ("to", high)):
         if not -limit <= bound <= limit:
             raise RuntimeError(f"{name} is out of bounds for {array.dtype.name}: {bound}")
     if low > high:
-        raise RuntimeError("uniform_ expects to return a [from, to) range, "
-                           f"but found from={low} > to={high}")
+        raise RuntimeError(
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
+        )
     if high - low > limit:
-        raise RuntimeError("uniform_ expects to-from <= the largest number of the type, but "
-                           f"found to={high} and from={low}")
+        raise RuntimeError(
+            "uniform_ expects to-from <= the largest number of the type, but "
+            f"found to={high} and from={low}"
+        )
     core = _chosen(generator)._core
     if array.flags.c_contiguous:
         core.uniform(array, low, high)
@@ -154,8 +169,9 @@ def uniform_(array: NDArray[Any], low: float = 0.0, high: float = 1.0,
     array[...] = dense
 
 
-def integers_(array: NDArray[Any], low: int, high: int | None,
-              generator: Generator | None = None) -> None:
+def integers_(
+    array: NDArray[Any], low: int, high: int | None, generator: Generator | None = None
+) -> None:
     """Fill an array in place with whole numbers from [low, high), in the order of its memory.
 
     Without `high` and for int64 only: from [0, 2**63).
@@ -172,8 +188,9 @@ def integers_(array: NDArray[Any], low: int, high: int | None,
         drawn = np.array([core.random_int63() for _ in range(array.size)], np.int64)
     else:
         if not low < high:
-            raise RuntimeError("random_ expects 'from' to be less than 'to', "
-                               f"but got from={low} >= to={high}")
+            raise RuntimeError(
+                f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+            )
         _check_limits(low, high - 1, array.dtype)
         drawn = core.randint(array.size, low, high)
     dense = np.empty_like(array, order="K", subok=False)
@@ -181,8 +198,14 @@ def integers_(array: NDArray[Any], low: int, high: int | None,
     array[...] = dense
 
 
-def rand(*size: Any, generator: Generator | None = None, out: Tensor | None = None,
-         dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Uniform numbers from [0, 1), float32 unless `dtype` or `out` says float64.
 
     ``rand(2, 3)`` or ``rand((2, 3))``.
@@ -199,9 +222,17 @@ def rand(*size: Any, generator: Generator | None = None, out: Tensor | None = No
     return result
 
 
-def randint(*args: Any, low: int | None = None, high: int | None = None, size: Any = None,
-            generator: Generator | None = None, out: Tensor | None = None, dtype: Any = None,
-            device: str | None = None, requires_grad: bool = False) -> Tensor:
+def randint(
+    *args: Any,
+    low: int | None = None,
+    high: int | None = None,
+    size: Any = None,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Whole numbers from [low, high), int64 unless `dtype` or `out` says otherwise.
 
     ``randint(high, size)`` or ``randint(low, high, size)``; `size` is a tuple.
@@ -222,8 +253,15 @@ def randint(*args: Any, low: int | None = None, high: int | None = None, size: A
     return result
 
 
-def randperm(n: int, *, generator: Generator | None = None, out: Tensor | None = None,
-             dtype: Any = None, device: str | None = None, requires_grad: bool = False) -> Tensor:
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    out: Tensor | None = None,
+    dtype: Any = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """The numbers 0 to n - 1 in random order, int64 unless `dtype` or `out` says otherwise.
 
     Raises
@@ -237,7 +275,7 @@ def randperm(n: int, *, generator: Generator | None = None, out: Tensor | None =
     result = _result("randperm", _shape("randperm", (n,)), I64, out, dtype, device, requires_grad)
     array = result._array
     if array.dtype == np.bool_:
-        raise NotImplementedError('"randperm" not implemented for \'Bool\'')
+        raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
     _check_limits(n - 1, n - 1, array.dtype)
     array[...] = _chosen(generator)._core.randperm(n)
     return result
@@ -270,8 +308,7 @@ def _is_whole(value: Any) -> bool:
 
 def _whole(function: str, name: str, value: Any) -> int:
     if not _is_whole(value):
-        raise TypeError(f"{function}(): argument '{name}' must be int, "
-                        f"not {type(value).__name__}")
+        raise TypeError(f"{function}(): argument '{name}' must be int, not {type(value).__name__}")
     return operator.index(value)
 
 
@@ -281,37 +318,46 @@ def _shape(function: str, size: tuple[Any, ...]) -> tuple[int, ...]:
         size = tuple(size[0])
     for i, length in enumerate(size):
         if not _is_whole(length):
-            raise TypeError(f"{function}(): argument 'size' must be tuple of ints, but found "
-                            f"element of type {type(length).__name__} at pos {i}")
+            raise TypeError(
+                f"{function}(): argument 'size' must be tuple of ints, but found "
+                f"element of type {type(length).__name__} at pos {i}"
+            )
     shape = tuple(operator.index(length) for length in size)
     for length in shape:
         if length < 0:
-            raise RuntimeError("Trying to create tensor with negative dimension "
-                               f"{length}: {list(shape)}")
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {length}: {list(shape)}"
+            )
     return shape
 
 
-def _randint_arguments(args: tuple[Any, ...], low: Any, high: Any, size: Any
-                       ) -> tuple[int, int, Any]:
+def _randint_arguments(
+    args: tuple[Any, ...], low: Any, high: Any, size: Any
+) -> tuple[int, int, Any]:
     """(low, high, size) from ``(high, size)`` or ``(low, high, size)`` and keywords."""
-    names = [name for name, value in (("low", low), ("high", high), ("size", size))
-             if value is None]
+    names = [
+        name for name, value in (("low", low), ("high", high), ("size", size)) if value is None
+    ]
     if len(args) < len(names):
         names.remove("low")  # the one that may be left out
     if len(args) != len(names):
-        raise TypeError("randint(): expected (high, size) or (low, high, size), got "
-                        f"{len(args)} positional arguments for {names}")
+        raise TypeError(
+            "randint(): expected (high, size) or (low, high, size), got "
+            f"{len(args)} positional arguments for {names}"
+        )
     given = {"low": low, "high": high, "size": size, **dict(zip(names, args, strict=True))}
     bounds = []
     for name in ("low", "high"):
         bound = _whole("randint", name, 0 if given[name] is None else given[name])
-        if not -2**63 <= bound < 2**63:
-            raise ValueError(f"{name}: expected an int64, got {bound} "
-                             "(Overflow when unpacking long long)")
+        if not -(2**63) <= bound < 2**63:
+            raise ValueError(
+                f"{name}: expected an int64, got {bound} (Overflow when unpacking long long)"
+            )
         bounds.append(bound)
     if not isinstance(given["size"], (tuple, list)):
-        raise TypeError("randint(): argument 'size' must be tuple of ints, not "
-                        f"{type(given['size']).__name__}")
+        raise TypeError(
+            f"randint(): argument 'size' must be tuple of ints, not {type(given['size']).__name__}"
+        )
     return bounds[0], bounds[1], given["size"]
 
 
@@ -319,15 +365,21 @@ def _check_limits(low: int, high: int, dtype: np.dtype[Any]) -> None:
     """Raise unless all of low..high fit into the dtype."""
     if dtype.kind == "f":
         return
-    smallest, largest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min,
-                                                          np.iinfo(dtype).max)
+    smallest, largest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     for name, value in (("from", low), ("to - 1", high)):
         if not smallest <= value <= largest:
             raise RuntimeError(f"{name} is out of bounds for {dtype.name}: {value}")
 
 
-def _result(function: str, shape: tuple[int, ...], default: np.dtype[Any], out: Tensor | None,
-            dtype: Any, device: str | None, requires_grad: bool) -> Tensor:
+def _result(
+    function: str,
+    shape: tuple[int, ...],
+    default: np.dtype[Any],
+    out: Tensor | None,
+    dtype: Any,
+    device: str | None,
+    requires_grad: bool,
+) -> Tensor:
     """`out` when it fits, else a new Tensor to fill."""
     if device is not None and str(device) != "cpu":
         raise RuntimeError(f"device: expected 'cpu', got {device!r}")
@@ -338,11 +390,12 @@ def _result(function: str, shape: tuple[int, ...], default: np.dtype[Any], out: 
     if not isinstance(out, Tensor):
         raise TypeError(f"{function}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if kind is not None and kind != out._array.dtype:
-        raise RuntimeError(f"dtype {kind.name} does not match dtype of out parameter "
-                           f"({out.dtype})")
+        raise RuntimeError(f"dtype {kind.name} does not match dtype of out parameter ({out.dtype})")
     if out._array.shape != shape:
         raise RuntimeError(f"out: expected shape {shape}, got {out._array.shape}")
     if out.requires_grad:
-        raise RuntimeError(f"{function}(): functions with out=... arguments don't support "
-                           "automatic differentiation, but one of the arguments requires grad.")
+        raise RuntimeError(
+            f"{function}(): functions with out=... arguments don't support "
+            "automatic differentiation, but one of the arguments requires grad."
+        )
     return out.requires_grad_(requires_grad)

@@ -42,8 +42,9 @@ class Rows:
         When shape or dtype are not those that the first layer takes.
     """
 
-    def __init__(self, x: Any, columns: int, dtype: np.dtype[Any], flatten: bool, name: str
-                 ) -> None:
+    def __init__(
+        self, x: Any, columns: int, dtype: np.dtype[Any], flatten: bool, name: str
+    ) -> None:
         self._sparse = hasattr(x, "tocsr")
         self._given: Any = x.tocsr() if self._sparse else _array(name, x)
         shape, kind = self._given.shape, self._given.dtype
@@ -51,15 +52,20 @@ class Rows:
             hint = "" if len(shape) < 2 else "; nn.Flatten() before the first layer joins the rest"
             raise RuntimeError(f"{name}: expected shape (N, {columns}), got {tuple(shape)}{hint}")
         if kind != dtype:
-            raise RuntimeError(f"{name}: mat1 and mat2 must have the same dtype: expected "
-                               f"{dtype}, that of the model's parameters, got {kind}")
+            raise RuntimeError(
+                f"{name}: mat1 and mat2 must have the same dtype: expected "
+                f"{dtype}, that of the model's parameters, got {kind}"
+            )
         found = math.prod(shape[1:])
         if found != columns:
-            raise RuntimeError(f"{name}: mat1 and mat2 shapes cannot be multiplied: expected "
-                               f"{columns} columns, the in_features of the first layer, got "
-                               f"{found}")
-        self.core: Any = (_compressed(self._given) if self._sparse
-                          else self._given.reshape(shape[0], columns))
+            raise RuntimeError(
+                f"{name}: mat1 and mat2 shapes cannot be multiplied: expected "
+                f"{columns} columns, the in_features of the first layer, got "
+                f"{found}"
+            )
+        self.core: Any = (
+            _compressed(self._given) if self._sparse else self._given.reshape(shape[0], columns)
+        )
 
     def __len__(self) -> int:
         return int(self._given.shape[0])
@@ -83,8 +89,12 @@ def _compressed(x: Any) -> tuple[Array, Array, Array, tuple[int, int]]:
     if not x.has_canonical_format:  # columns in order, each once in a row
         x = x.copy()
         x.sum_duplicates()
-    return x.data, x.indices.astype(np.int32, copy=False), x.indptr.astype(np.int64,
-                                                                          copy=False), x.shape
+    return (
+        x.data,
+        x.indices.astype(np.int32, copy=False),
+        x.indptr.astype(np.int64, copy=False),
+        x.shape,
+    )
 
 
 def labels(y: Any, rows: int, classes: int, ignore_index: int, name: str) -> NDArray[np.int64]:
@@ -101,20 +111,27 @@ def labels(y: Any, rows: int, classes: int, ignore_index: int, name: str) -> NDA
     """
     target = _array(name, y)
     if target.dtype not in (np.int64, np.uint8):
-        raise RuntimeError(f"{name}: expected target dtype to be Long or Byte (int64 or uint8), "
-                           f"but got {target.dtype}")
+        raise RuntimeError(
+            f"{name}: expected target dtype to be Long or Byte (int64 or uint8), "
+            f"but got {target.dtype}"
+        )
     if target.ndim != 1:
-        raise RuntimeError(f"{name}: 0D or 1D target tensor expected, multi-target not "
-                           f"supported: expected shape ({rows},), got {target.shape}")
+        raise RuntimeError(
+            f"{name}: 0D or 1D target tensor expected, multi-target not "
+            f"supported: expected shape ({rows},), got {target.shape}"
+        )
     if len(target) != rows:
-        raise ValueError(f"{name}: Expected input batch_size ({rows}) to match target "
-                         f"batch_size ({len(target)}).")
+        raise ValueError(
+            f"{name}: Expected input batch_size ({rows}) to match target "
+            f"batch_size ({len(target)})."
+        )
     target = target.astype(np.int64, copy=False)
     wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
     if wrong.any():
         row = int(wrong.argmax())
-        raise IndexError(f"{name}: Target {target[row]} at row {row} is out of bounds for "
-                         f"{classes} classes.")
+        raise IndexError(
+            f"{name}: Target {target[row]} at row {row} is out of bounds for {classes} classes."
+        )
     return target
 
 
@@ -130,7 +147,9 @@ def class_weights(weight: Any, classes: int, dtype: np.dtype[Any]) -> Array | No
         return None
     array = as_tensor(weight)._array
     if array.shape != (classes,):
-        raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or "
-                           "no classes but got weight tensor of shape: "
-                           f"{list(array.shape)}")
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {classes} classes or "
+            "no classes but got weight tensor of shape: "
+            f"{list(array.shape)}"
+        )
     return array.astype(dtype, copy=False)

@@ -24,13 +24,27 @@ from .utils.data.sampler import epoch_order
 __all__ = ["fit", "predict"]
 
 
-def fit(model: Any, x: Any, y: Any, *, epochs: int, batch_size: int, lr: float,
-        momentum: float = 0, nesterov: bool = False, weight_decay: float = 0,
-        shuffle: bool = True, generator: Generator | None = None, weight: Any = None,
-        ignore_index: int = -100, label_smoothing: float = 0.0,
-        validation: tuple[Any, Any] | None = None,
-        callback: Callable[[Epoch], Any] | None = None, progress: bool = False,
-        num_threads: int | None = None) -> History:
+def fit(
+    model: Any,
+    x: Any,
+    y: Any,
+    *,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    momentum: float = 0,
+    nesterov: bool = False,
+    weight_decay: float = 0,
+    shuffle: bool = True,
+    generator: Generator | None = None,
+    weight: Any = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    validation: tuple[Any, Any] | None = None,
+    callback: Callable[[Epoch], Any] | None = None,
+    progress: bool = False,
+    num_threads: int | None = None,
+) -> History:
     """Train a chain of Linear and ReLU layers with cross-entropy and SGD.
 
     The numbers are those of the loop over ``DataLoader(TensorDataset(x, y), batch_size,
@@ -101,8 +115,7 @@ def fit(model: Any, x: Any, y: Any, *, epochs: int, batch_size: int, lr: float,
         _check_number(name, value)
     check_sgd_options(lr, momentum, 0, weight_decay, nesterov)
     if not 0 <= label_smoothing <= 1:
-        raise RuntimeError("label_smoothing must be between 0.0 and 1.0. "
-                           f"Got: {label_smoothing}")
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     check_generator(generator)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: expected a callable, got {type(callback).__name__}")
@@ -111,14 +124,24 @@ def fit(model: Any, x: Any, y: Any, *, epochs: int, batch_size: int, lr: float,
     held_out = None if validation is None else _validation(chain, validation, ignore_index)
     chain.check_forward(data[0])
     loss = (class_weights(weight, chain.classes, chain.dtype), ignore_index, label_smoothing)
-    run = _Run(chain, data, held_out, loss, batch_size, shuffle, generator, threads,
-               (momentum, weight_decay, nesterov))
+    run = _Run(
+        chain,
+        data,
+        held_out,
+        loss,
+        batch_size,
+        shuffle,
+        generator,
+        threads,
+        (momentum, weight_decay, nesterov),
+    )
     with _bar(progress, epochs * run.steps) as bar:
         return run.train(epochs, lr, callback, bar)
 
 
-def predict(model: Any, x: Any, *, probabilities: bool = False,
-            num_threads: int | None = None) -> Any:
+def predict(
+    model: Any, x: Any, *, probabilities: bool = False, num_threads: int | None = None
+) -> Any:
     """The class of each row: the index of its largest logit, or the softmax of its logits.
 
     Parameters
@@ -155,10 +178,18 @@ def predict(model: Any, x: Any, *, probabilities: bool = False,
 class _Run:
     """A trainer of the compiled module with what is needed around its epochs."""
 
-    def __init__(self, chain: Chain, data: tuple[Rows, NDArray[np.int64]],
-                 validation: tuple[Rows, NDArray[np.int64]] | None, loss: tuple[Any, int, float],
-                 batch_size: int, shuffle: bool, generator: Generator | None, threads: int,
-                 sgd: tuple[float, float, bool]) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        data: tuple[Rows, NDArray[np.int64]],
+        validation: tuple[Rows, NDArray[np.int64]] | None,
+        loss: tuple[Any, int, float],
+        batch_size: int,
+        shuffle: bool,
+        generator: Generator | None,
+        threads: int,
+        sgd: tuple[float, float, bool],
+    ) -> None:
         momentum, weight_decay, nesterov = sgd
         rows, target = data
         self._chain, self._validation, self._loss = chain, validation, loss
@@ -168,16 +199,29 @@ class _Run:
         ends = np.minimum(np.arange(0, self._n, batch_size) + batch_size, self._n)
         self._batch_rows = np.diff(ends, prepend=0)
         self._trainer = _core.Trainer(
-            chain.layers(), chain.relu_input, rows.core, target, batch_size, momentum, 0.0,
-            weight_decay, nesterov, False, *loss, not shuffle, threads)
+            chain.layers(),
+            chain.relu_input,
+            rows.core,
+            target,
+            batch_size,
+            momentum,
+            0.0,
+            weight_decay,
+            nesterov,
+            False,
+            *loss,
+            not shuffle,
+            threads,
+        )
 
     @property
     def steps(self) -> int:
         """Steps in an epoch."""
         return len(self._batch_rows)
 
-    def train(self, epochs: int, lr: float, callback: Callable[[Epoch], Any] | None, bar: Any
-              ) -> History:
+    def train(
+        self, epochs: int, lr: float, callback: Callable[[Epoch], Any] | None, bar: Any
+    ) -> History:
         history = History(self.steps)
         for number in range(1, epochs + 1):
             epoch = self._epoch(number, lr, bar)
@@ -215,8 +259,9 @@ class _Run:
         rows, target = self._validation
         logits = self._chain.forward(rows.core, self._threads)
         weight, ignore_index, label_smoothing = self._loss
-        loss, _, _ = _core.cross_entropy(logits, target, weight, ignore_index, 1,
-                                         label_smoothing, False, False)
+        loss, _, _ = _core.cross_entropy(
+            logits, target, weight, ignore_index, 1, label_smoothing, False, False
+        )
         return float(loss), float((logits.argmax(axis=1) == target).mean())
 
     def _call(self, callback: Callable[[Epoch], Any], epoch: Epoch) -> None:
@@ -225,8 +270,9 @@ class _Run:
         _check_number("lr", epoch.lr)
         for (path, param), array in zip(self._parameters, self._arrays, strict=True):
             if param._array is not array:
-                raise RuntimeError(f"callback: {path} has another array now; change parameters "
-                                   "in place")
+                raise RuntimeError(
+                    f"callback: {path} has another array now; change parameters in place"
+                )
         self._trainer.reload()
 
     def _sync(self) -> None:
@@ -236,8 +282,9 @@ class _Run:
             param._version[0] += 1  # a graph that saved the old values must not go backward
 
 
-def _data(chain: Chain, x: Any, y: Any, ignore_index: int, prefix: str
-          ) -> tuple[Rows, NDArray[np.int64]]:
+def _data(
+    chain: Chain, x: Any, y: Any, ignore_index: int, prefix: str
+) -> tuple[Rows, NDArray[np.int64]]:
     rows = Rows(x, chain.in_features, chain.dtype, chain.flatten, f"{prefix}x")
     if not len(rows):
         raise ValueError(f"{prefix}x: expected at least one row, got none")
@@ -275,8 +322,9 @@ def _check_trainable(chain: Chain) -> None:
             raise ValueError(f"model: {path} is read-only")
         for other, known in seen:
             if np.may_share_memory(array, known):
-                raise ValueError(f"model: {path} shares memory with {other}; fit trains every "
-                                 "layer by itself")
+                raise ValueError(
+                    f"model: {path} shares memory with {other}; fit trains every layer by itself"
+                )
         seen.append((path, array))
 
 

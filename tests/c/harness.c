@@ -47,8 +47,8 @@ void *box(ptrdiff_t count, size_t size)
     }
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = (size_t)count * size;
     const size_t inner = (bytes / page + 1) * page;
-    unsigned char *map = mmap(NULL, inner + 2 * page, PROT_NONE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *map =
+        mmap(NULL, inner + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED || box_count == MAX_BOXES ||
         mprotect(map + page, inner, PROT_READ | PROT_WRITE) != 0) {
         perror("box");

@@ -29,7 +29,8 @@ struct function {
 
 /* |got - wanted| in units of the last place of wanted, as a number of `digits` binary
    digits with exponents from `lowest`; 0 where both are nan or the same infinity. */
-static double ulps(double got, long double wanted, int digits, int lowest, double largest)
+static double ulps(double got, long double wanted, int digits, int lowest,
+                   double largest)
 {
     if (isnan(wanted) || isnan(got))
         return isnan(wanted) && isnan(got) ? 0 : INFINITY;
@@ -59,7 +60,8 @@ static void *check_span(void *argument)
     static _Thread_local float x[CHUNK], y[CHUNK];
     for (uint64_t i = s->begin; i < s->end; i += CHUNK * s->step) {
         int n = 0;
-        for (uint64_t pattern = i; pattern < s->end && n < CHUNK; pattern += s->step, n++) {
+        for (uint64_t pattern = i; pattern < s->end && n < CHUNK;
+             pattern += s->step, n++) {
             const uint32_t bits = (uint32_t)pattern;
             memcpy(&x[n], &bits, sizeof bits);
         }
@@ -92,7 +94,8 @@ static void check_f32(const char *path, const struct function *function, uint64_
         pthread_join(thread[t], NULL);
         printf("%s %s float32: %.4f ULP at %a\n", path, function->name, span[t].worst,
                (double)span[t].where);
-        expect(span[t].worst <= 1, "%.4f ULP at %a", span[t].worst, (double)span[t].where);
+        expect(span[t].worst <= 1, "%.4f ULP at %a", span[t].worst,
+               (double)span[t].where);
     }
 }
 
@@ -106,7 +109,8 @@ static void check_f64(const char *path, const struct function *function, int is_
     double worst = 0, where = 0;
     for (int64_t done = 0; done < count; done += CHUNK) {
         for (int k = 0; k < CHUNK; k++) {
-            const int64_t bits = (below((int64_t)1 << 32) << 32) | below((int64_t)1 << 32);
+            const int64_t bits =
+                (below((int64_t)1 << 32) << 32) | below((int64_t)1 << 32);
             if (k % 4 == 0)
                 memcpy(&x[k], &bits, sizeof bits);
             else if (k % 4 == 1)
@@ -114,7 +118,8 @@ static void check_f64(const char *path, const struct function *function, int is_
             else
                 x[k] = is_log ? exp2(uniform(-1074, 1024)) : uniform(-750, 712);
         }
-        static const double special[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 1, 0x1p-1074};
+        static const double special[] = {0.0, -0.0, INFINITY, -INFINITY,
+                                         NAN, 1,    0x1p-1074};
         memcpy(x, special, sizeof special);
         function->f64(y, x, CHUNK);
         for (int k = 0; k < CHUNK; k++) {
@@ -136,7 +141,8 @@ static void check_path(const struct cm_isa *isa, uint64_t step)
     };
     for (int f = 0; f < 2; f++) {
         check_f32(isa->name, &functions[f], step);
-        check_f64(isa->name, &functions[f], f, 20000000 / (int64_t)(step < 20 ? 1 : 20));
+        check_f64(isa->name, &functions[f], f,
+                  20000000 / (int64_t)(step < 20 ? 1 : 20));
     }
 }
 

@@ -39,7 +39,9 @@ def fails(result, message, out=""):
 # usage ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [(), ("train",), ("evaluate",), ("predict",), ("bench",), ("info",)])
+@pytest.mark.parametrize(
+    "command", [(), ("train",), ("evaluate",), ("predict",), ("bench",), ("info",)]
+)
 def test_help(command, run):
     code, out, err = run(*command, "--help")
     assert (code, err) == (0, "")

@@ -1,6 +1,6 @@
 """Makes python/cnn_mnist/datasets/digits_sample.npy.xz from a folder with MNIST's IDX files:
 
-    python tests/datasets/make_digits_sample.py FOLDER
+python tests/datasets/make_digits_sample.py FOLDER
 """
 
 import io

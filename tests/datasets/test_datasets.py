@@ -116,6 +116,7 @@ def test_cache_folder_of_other_systems(monkeypatch):
 
 # damaged IDX files ---------------------------------------------------------------------------
 
+
 def other_label(arrays):
     labels = arrays[LABELS].copy()
     labels[41:43] = 10, 11

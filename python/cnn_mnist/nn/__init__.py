@@ -16,6 +16,19 @@ from .modules import (
 )
 from .parameter import Parameter
 
-__all__ = ["CrossEntropyLoss", "Flatten", "Identity", "Linear", "LogSoftmax", "Module",
-           "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "Softmax", "functional",
-           "init"]
+__all__ = [
+    "CrossEntropyLoss",
+    "Flatten",
+    "Identity",
+    "Linear",
+    "LogSoftmax",
+    "Module",
+    "ModuleList",
+    "NLLLoss",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Softmax",
+    "functional",
+    "init",
+]

@@ -7,5 +7,16 @@ from .linear import Identity, Linear
 from .loss import CrossEntropyLoss, NLLLoss
 from .module import Module
 
-__all__ = ["CrossEntropyLoss", "Flatten", "Identity", "Linear", "LogSoftmax", "Module",
-           "ModuleList", "NLLLoss", "ReLU", "Sequential", "Softmax"]
+__all__ = [
+    "CrossEntropyLoss",
+    "Flatten",
+    "Identity",
+    "Linear",
+    "LogSoftmax",
+    "Module",
+    "ModuleList",
+    "NLLLoss",
+    "ReLU",
+    "Sequential",
+    "Softmax",
+]

@@ -64,8 +64,10 @@ class _Container(Module):
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add all of `modules` at the end; return the container."""
         if not isinstance(modules, Iterable):
-            raise TypeError(f"{type(self).__name__}.extend should be called with an iterable, "
-                            f"but got {type(modules).__name__}")
+            raise TypeError(
+                f"{type(self).__name__}.extend should be called with an iterable, "
+                f"but got {type(modules).__name__}"
+            )
         for module in list(modules):
             self.append(module)
         return self
@@ -109,8 +111,10 @@ class Sequential(_Container):
     @staticmethod
     def _checked(other: Any) -> Sequential:
         if not isinstance(other, Sequential):
-            raise ValueError("add operator supports only objects of Sequential class, "
-                             f"but {type(other)} is given.")
+            raise ValueError(
+                "add operator supports only objects of Sequential class, "
+                f"but {type(other)} is given."
+            )
         return other
 
     def __mul__(self, count: int) -> Sequential:
@@ -149,7 +153,14 @@ class ModuleList(_Container):
                 runs[-1] = (runs[-1][0], i, text)
             else:
                 runs.append((i, i, text))
-        return block(self._get_name(), [
-            indented(f"({first}): {text}" if first == last
-                     else f"({first}-{last}): {last - first + 1} x {text}")
-            for first, last, text in runs])
+        return block(
+            self._get_name(),
+            [
+                indented(
+                    f"({first}): {text}"
+                    if first == last
+                    else f"({first}-{last}): {last - first + 1} x {text}"
+                )
+                for first, last, text in runs
+            ],
+        )

@@ -58,15 +58,22 @@ class Linear(Module):
     weight: Parameter
     bias: Parameter | None
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True,
-                 device: str | None = None, dtype: Any = None) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         if device is not None and str(device) != "cpu":
             raise RuntimeError(f"device: expected 'cpu', got {device!r}")
         for name, size in (("in_features", in_features), ("out_features", out_features)):
             if size < 0:
-                raise RuntimeError("Trying to create tensor with negative dimension "
-                                   f"{size}: {name}")
+                raise RuntimeError(
+                    f"Trying to create tensor with negative dimension {size}: {name}"
+                )
         kind = F32 if dtype is None else to_numpy(dtype)
         self.in_features = in_features
         self.out_features = out_features
@@ -86,5 +93,7 @@ class Linear(Module):
         return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return (f"in_features={self.in_features}, out_features={self.out_features}, "
-                f"bias={self.bias is not None}")
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )

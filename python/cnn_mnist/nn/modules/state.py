@@ -22,8 +22,10 @@ class IncompatibleKeys(NamedTuple):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return (f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
-                f"unexpected_keys={self.unexpected_keys})")
+        return (
+            f"_IncompatibleKeys(missing_keys={self.missing_keys}, "
+            f"unexpected_keys={self.unexpected_keys})"
+        )
 
 
 def own_state(module: Module) -> Iterator[tuple[str, Tensor]]:
@@ -53,20 +55,25 @@ def load_state(module: Module, state_dict: Mapping[str, Any], strict: bool) -> I
         if path not in state_dict:
             continue
         if not hasattr(state_dict[path], "__array__"):
-            errors.append(f'While copying the parameter named "{path}", expected Tensor or '
-                          "Tensor-like object from checkpoint but received "
-                          f"{type(state_dict[path])}")
+            errors.append(
+                f'While copying the parameter named "{path}", expected Tensor or '
+                "Tensor-like object from checkpoint but received "
+                f"{type(state_dict[path])}"
+            )
             continue
         value = as_tensor(state_dict[path])
         if target.shape == () and value.shape == (1,):  # scalars of old checkpoints
             value = value[0]
         if value.shape != target.shape:
-            errors.append(f"size mismatch for {path}: copying a param with shape {value.shape} "
-                          f"from checkpoint, the shape in current model is {target.shape}.")
+            errors.append(
+                f"size mismatch for {path}: copying a param with shape {value.shape} "
+                f"from checkpoint, the shape in current model is {target.shape}."
+            )
         copies.append((target, value))
     if errors:
-        raise RuntimeError(f"Error(s) in loading state_dict for {module._get_name()}:\n\t"
-                           + "\n\t".join(errors))
+        raise RuntimeError(
+            f"Error(s) in loading state_dict for {module._get_name()}:\n\t" + "\n\t".join(errors)
+        )
     with no_grad():
         for target, value in copies:
             target.copy_(value)

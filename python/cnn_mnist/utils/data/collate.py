@@ -42,7 +42,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return batch
     if isinstance(first, Mapping):
         return _like_mapping(
-            first, {key: default_collate([item[key] for item in batch]) for key in first})
+            first, {key: default_collate([item[key] for item in batch]) for key in first}
+        )
     if isinstance(first, Sequence):
         if any(len(item) != len(first) for item in batch):
             raise RuntimeError("each element in list of batch should be of equal size")
@@ -51,8 +52,10 @@ def default_collate(batch: Sequence[Any]) -> Any:
             return type(first)(*members)
         return members if isinstance(first, tuple) else _like_sequence(first, members)
     kind = first.dtype if isinstance(first, np.ndarray) else type(first)
-    raise TypeError("default_collate: batch must contain tensors, numpy arrays, numbers, "
-                    f"dicts or lists; found {kind}")
+    raise TypeError(
+        "default_collate: batch must contain tensors, numpy arrays, numbers, "
+        f"dicts or lists; found {kind}"
+    )
 
 
 def default_convert(item: Any) -> Any:

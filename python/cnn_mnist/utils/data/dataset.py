@@ -99,14 +99,19 @@ def random_split(
             counts[i % len(counts)] += 1
         for i, count in enumerate(counts):
             if count == 0:
-                warnings.warn(f"Length of split at index {i} is 0. "
-                              "This might result in an empty dataset.", stacklevel=2)
+                warnings.warn(
+                    f"Length of split at index {i} is 0. This might result in an empty dataset.",
+                    stacklevel=2,
+                )
     else:
         counts = list(lengths)  # type: ignore[arg-type]
     if sum(counts) != size:
-        raise ValueError("Sum of input lengths does not equal the length of the input dataset! "
-                         f"(sum of {counts} is {sum(counts)}, expected {size})")
+        raise ValueError(
+            "Sum of input lengths does not equal the length of the input dataset! "
+            f"(sum of {counts} is {sum(counts)}, expected {size})"
+        )
     indices = randperm(sum(counts), generator=generator).tolist()
     ends = itertools.accumulate(counts)
-    return [Subset(dataset, indices[end - count:end])
-            for end, count in zip(ends, counts, strict=True)]
+    return [
+        Subset(dataset, indices[end - count : end]) for end, count in zip(ends, counts, strict=True)
+    ]
