@@ -1,22 +1,14 @@
 /* training.c - the training room, compiled for float and for double. */
-#define _POSIX_C_SOURCE 200809L
 #include "training.h"
 
 #include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 
 #include "arena.h"
+#include "pace.h"
 #include "store.h"
-
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b)
 {
