@@ -32,13 +32,14 @@ static inline void *cm_take(struct cm_arena *arena, ptrdiff_t count, size_t size
     return taken;
 }
 
-/* Zeroed memory for what was added up, for free(); NULL when there is none. Starts the
-   second pass. calloc leaves large memory untouched until it is used. */
-static inline void *cm_arena_allocate(struct cm_arena *arena)
+/* Memory for what was added up, for free(); NULL when there is none. Starts the second
+   pass. Zeroed memory is left untouched until it is used, if there is much of it. */
+static inline void *cm_arena_allocate(struct cm_arena *arena, int zeroed)
 {
     if (arena->overflow || arena->used > PTRDIFF_MAX / 2)
         return NULL;
-    char *memory = calloc(1, arena->used + CM_LINE);
+    const size_t size = arena->used + CM_LINE;
+    char *memory = zeroed ? calloc(1, size) : malloc(size);
     if (!memory)
         return NULL;
     arena->memory = memory + (CM_LINE - (uintptr_t)memory % CM_LINE) % CM_LINE;

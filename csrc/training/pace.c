@@ -84,5 +84,7 @@ void cm_tuner_after(struct cm_tuner *t, double began)
         t->best = t->tried;
     }
     t->round = 0;
-    t->tried = t->tried == t->most ? 0 : t->tried > t->most / 2 ? t->most : 2 * t->tried;
+    t->tried = t->tried == t->most      ? 0
+               : t->tried > t->most / 2 ? t->most
+                                        : 2 * t->tried;
 }

@@ -16,7 +16,7 @@ struct cm_patience {
     struct cm_watch watch;
     ptrdiff_t done, total; /* steps */
     double asked;
-    atomic_int stopped;    /* any thread may read it */
+    atomic_int stopped; /* any thread may read it */
 };
 
 void cm_patience_begin(struct cm_patience *p, struct cm_watch watch, ptrdiff_t total);
@@ -32,7 +32,7 @@ struct cm_tuner {
     int round;       /* of `tried`; the first one only wakes the threads */
     double time[3];
     double best_time;
-    int64_t next;    /* trial, in steps from the start of this one */
+    int64_t next; /* trial, in steps from the start of this one */
 };
 
 void cm_tuner_begin(struct cm_tuner *t, int least, int most);

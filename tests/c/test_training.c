@@ -134,14 +134,12 @@ static double twin_loss(const struct problem *p, const struct data *d, int64_t t
     return loss;
 }
 
-/* Forward and backward of one row; gradients are added. */
-static double twin_row(const struct problem *p, struct data *d, ptrdiff_t row)
+/* Activations a[0], ..., a[depth] of one row; a[0] is its input */
+static void twin_activations(const struct problem *p, const struct data *d,
+                             ptrdiff_t row, double *a[MAX_DEPTH + 1])
 {
-    double *a[MAX_DEPTH + 1], *da[MAX_DEPTH + 1];
-    for (int l = 0; l <= p->depth; l++) {
+    for (int l = 0; l <= p->depth; l++)
         a[l] = reals(p->size[l]);
-        da[l] = reals(p->size[l]);
-    }
     for (ptrdiff_t i = 0; i < p->size[0]; i++) {
         double v = d->x[row * p->size[0] + i];
         a[0][i] = p->relu_input && v < 0 ? 0 : v;
@@ -153,6 +151,25 @@ static double twin_row(const struct problem *p, struct data *d, ptrdiff_t row)
                 sum += d->layers[l].weight[o * p->size[l] + i] * a[l][i];
             a[l + 1][o] = p->relu[l] && sum < 0 ? 0 : sum;
         }
+}
+
+static void twin_forward(const struct problem *p, const struct data *d, ptrdiff_t row,
+                         double *logits)
+{
+    double *a[MAX_DEPTH + 1];
+    twin_activations(p, d, row, a);
+    memcpy(logits, a[p->depth], (size_t)p->size[p->depth] * sizeof *logits);
+    for (int l = 0; l <= p->depth; l++)
+        free(a[l]);
+}
+
+/* Forward and backward of one row; gradients are added. */
+static double twin_row(const struct problem *p, struct data *d, ptrdiff_t row)
+{
+    double *a[MAX_DEPTH + 1], *da[MAX_DEPTH + 1];
+    twin_activations(p, d, row, a);
+    for (int l = 0; l <= p->depth; l++)
+        da[l] = reals(p->size[l]);
     double loss = twin_loss(p, d, d->target[row], a[p->depth], da[p->depth]);
     for (int l = p->depth - 1; l >= 0; l--)
         for (ptrdiff_t o = 0; o < p->size[l + 1]; o++) {
@@ -309,9 +326,37 @@ static void check_options(void)
     vary(lesson);
 }
 
+static void forward(struct problem p)
+{
+    p.name = "rows";
+    for (int i = 0; cm_isa_at(i); i++) {
+        check_forward_f32(&p, cm_isa_at(i));
+        check_forward_f64(&p, cm_isa_at(i));
+    }
+}
+
+static void check_forwards(void)
+{
+    static const ptrdiff_t rows[] = {0, 1, 2, 7, 127, 129, 300};
+    for (int i = 0; i < 7; i++)
+        for (int kind = 0; kind < 8; kind++) {
+            struct problem p = chain(3, (ptrdiff_t[]){70, 23, 18, 5}, rows[i], 1);
+            p.relu_input = kind % 2;
+            p.csr = kind / 2 % 2;
+            p.density = kind / 4 ? 1 : 0.2;
+            forward(p);
+            p.depth = 1;
+            p.bias[0] = 0;
+            forward(p);
+        }
+    forward(
+        chain(2, (ptrdiff_t[]){30, 2500, 3}, 3, 1)); /* a row wider than the stack's */
+}
+
 int main(void)
 {
     check_sizes();
+    check_forwards();
     check_options();
     printf("%s\n", failures ? "FAILED" : "ok");
     return failures != 0;
