@@ -67,7 +67,7 @@ def test_it_is_fit(program, files, threads):
     history = cnn_mnist.fit(
         model, x[:1000], y[:1000], epochs=4, batch_size=512, lr=0.5, shuffle=False
     )
-    expected = np.reshape(history.step_loss, (4, 2)).mean(1)
+    expected = np.reshape(history.loss, (4, 2)).mean(1)
     np.testing.assert_allclose(losses_of(result.stdout), expected, atol=2e-5)
 
 

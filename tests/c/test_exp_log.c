@@ -109,8 +109,8 @@ static void check_f64(const char *path, const struct function *function, int is_
     double worst = 0, where = 0;
     for (int64_t done = 0; done < count; done += CHUNK) {
         for (int k = 0; k < CHUNK; k++) {
-            const int64_t bits =
-                (below((int64_t)1 << 32) << 32) | below((int64_t)1 << 32);
+            const uint64_t high = (uint64_t)below((int64_t)1 << 32);
+            const uint64_t bits = high << 32 | (uint64_t)below((int64_t)1 << 32);
             if (k % 4 == 0)
                 memcpy(&x[k], &bits, sizeof bits);
             else if (k % 4 == 1)
