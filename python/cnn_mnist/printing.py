@@ -7,7 +7,6 @@ that are shown, padded to the widest.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 
-@dataclass
 class _Options:
+    """Not a dataclass: that module costs a third of this package's import."""
+
     precision: int = 4
     threshold: float = 1000
     edgeitems: int = 3
