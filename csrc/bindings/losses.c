@@ -22,11 +22,11 @@ static double item(const struct cm_array *scalar)
 }
 
 /* Memory for one kernel call. Arrays whose class dimension is not the last pass through
-   `rows`: x, and for class probabilities the target and both gradients, for only dx of
-   cross_entropy may take the place of its x. */
+   `rows`: x, and for class probabilities the target; a gradient takes the place of what
+   it is the gradient of, as the kernels allow. */
 struct scratch {
     void *losses, *scale; /* (B) each */
-    void *rows[4];        /* (B, C) each, or NULL */
+    void *rows[2];        /* (B, C) each, or NULL */
 };
 
 static int allocate(struct scratch *s, const struct cm_targets *t, int rows)
@@ -48,7 +48,7 @@ static void release(struct scratch *s)
 {
     PyMem_RawFree(s->losses);
     PyMem_RawFree(s->scale);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 2; i++)
         PyMem_RawFree(s->rows[i]);
 }
 
@@ -205,8 +205,8 @@ static void compute(const struct cm_isa *isa, struct cross_entropy *c)
     struct scratch *s = &c->s;
     const void *x = rows_of(t, &t->x, s->rows[0]);
     void *losses = t->reduction == CM_NONE ? c->out.data : s->losses;
-    void *dx = gradient_rows(&c->dx, c->probabilities ? s->rows[2] : s->rows[0]);
-    void *dtarget = gradient_rows(&c->dtarget, s->rows[3]);
+    void *dx = gradient_rows(&c->dx, s->rows[0]);
+    void *dtarget = gradient_rows(&c->dtarget, s->rows[1]);
     const double W = divisor(isa, t, s->scale);
     fill(s->scale, type, t->B, t->reduction == CM_MEAN ? 1 / W : 1);
     if (c->probabilities) {
@@ -249,7 +249,7 @@ static PyObject *cross_entropy(PyObject *module, PyObject *const *args,
                         "cross_entropy(): class indices have no gradient");
         goto done;
     }
-    if (allocate(&c.s, t, c.probabilities ? 4 : 1) < 0 || new_result(t, &c.out) < 0 ||
+    if (allocate(&c.s, t, c.probabilities ? 2 : 1) < 0 || new_result(t, &c.out) < 0 ||
         (need_x && cm_array_new(&c.dx, t->x.ndim, t->x.shape, t->x.type) < 0) ||
         (need_target && cm_array_new(&c.dtarget, t->x.ndim, t->x.shape, t->x.type) < 0))
         goto done;
