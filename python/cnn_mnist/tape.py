@@ -245,7 +245,8 @@ def backward(root: Storage, gradient: Array, retain_graph: bool) -> None:
                         pending[target] = part
                         heappush(heap, (-target.sequence, target))
     for leaf, total in leaves.items():
-        accumulate(leaf, total)
+        if leaf._requires_grad:  # no longer after detach_() or requires_grad_(False)
+            accumulate(leaf, total)
 
 
 def _gradients(node: Node, g: Array, retain_graph: bool) -> Sequence[Any]:

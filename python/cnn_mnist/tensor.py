@@ -189,7 +189,7 @@ class Tensor(Storage):
 
     @property
     def is_leaf(self) -> bool:
-        return self._node is None
+        return self.grad_fn is None
 
     @property
     def _version_number(self) -> int:
@@ -208,8 +208,10 @@ class Tensor(Storage):
         return result
 
     def detach_(self) -> Tensor:
-        """Forgets the history."""
-        self._node = self._view = None
+        """Forgets the history; RuntimeError for a view, whose history is its root's."""
+        if self._view is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self._node = None
         self._requires_grad = False
         return self
 
@@ -268,9 +270,9 @@ class Tensor(Storage):
     __mul__ = __rmul__ = mul = arithmetic.mul
     __truediv__ = div = arithmetic.div
     __rtruediv__ = arithmetic.rdiv
-    __floordiv__ = arithmetic.floor_divide
+    __floordiv__ = floor_divide = arithmetic.floor_divide
     __rfloordiv__ = arithmetic.rfloor_divide
-    __mod__ = arithmetic.remainder
+    __mod__ = remainder = arithmetic.remainder
     __rmod__ = arithmetic.rremainder
     __pow__ = pow = arithmetic.pow
     __rpow__ = arithmetic.rpow
@@ -283,6 +285,9 @@ class Tensor(Storage):
     __isub__ = sub_ = inplace.sub_
     __imul__ = mul_ = inplace.mul_
     __itruediv__ = div_ = inplace.div_
+    __ifloordiv__ = floor_divide_ = inplace.floor_divide_
+    __imod__ = remainder_ = inplace.remainder_
+    __ipow__ = pow_ = inplace.pow_
     __eq__ = comparisons.eq  # type: ignore[assignment]
     __ne__ = comparisons.ne  # type: ignore[assignment]
     __lt__ = lt = comparisons.lt
@@ -342,8 +347,14 @@ class Tensor(Storage):
     zero_ = inplace.zero_
     fill_ = inplace.fill_
     copy_ = inplace.copy_
+    abs_ = inplace.abs_
     clamp_ = inplace.clamp_
+    clamp_min_ = inplace.clamp_min_
+    exp_ = inplace.exp_
+    log_ = inplace.log_
+    neg_ = inplace.neg_
     relu_ = inplace.relu_
+    sqrt_ = inplace.sqrt_
     uniform_ = inplace.uniform_
     random_ = inplace.random_
 

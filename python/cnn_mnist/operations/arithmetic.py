@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..tape import Array, Storage, edges_of, record, recorded, wants_grad, wrap
+from ..tape import Array, Storage, edges_of, record, recorded, wrap
 from .common import array_like, broadcast, floating_pair, pair, quiet, sum_to, to_array
 
 if TYPE_CHECKING:
@@ -30,12 +30,8 @@ def add(input: Any, other: Any) -> Tensor:
 
 def sub(input: Any, other: Any) -> Tensor:
     """input - other."""
+    refuse_bool(input, other)
     a, b, x, y = pair(input, other)
-    if x.dtype.kind == "b":
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. "
-            "Use the `^` or `logical_xor()` operator instead."
-        )
     shapes = x.shape, y.shape
 
     def gradients(g: Array) -> Sequence[Array | None]:
@@ -46,18 +42,25 @@ def sub(input: Any, other: Any) -> Tensor:
 
 def rsub(input: Any, other: Any) -> Tensor:
     """other - input: what `ndarray - Tensor` and `1 - Tensor` call."""
+    refuse_bool(input, other)
     b, a, y, x = pair(input, other)
-    if x.dtype.kind == "b":
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
-            "trying to invert a mask, use the `~` or `logical_not()` operator instead."
-        )
     shapes = x.shape, y.shape
 
     def gradients(g: Array) -> Sequence[Array | None]:
         return None if a is None else sum_to(g, shapes[0]), -sum_to(g, shapes[1])
 
     return record(broadcast(np.subtract, x, y), "RsubBackward1", (a, b), gradients)
+
+
+def refuse_bool(*operands: Any) -> None:
+    """RuntimeError if one is bool: torch's rule for differences."""
+    for each in operands:
+        kind = each._array.dtype.kind if isinstance(each, Storage) else None
+        if kind == "b" or isinstance(each, bool):
+            raise RuntimeError(
+                "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
+                "trying to invert a mask, use the `~` or `logical_not()` operator instead."
+            )
 
 
 def mul(input: Any, other: Any) -> Tensor:
@@ -167,42 +170,69 @@ def rpow(input: Any, other: Any) -> Tensor:
     return pow(other, input)
 
 
-def _whole(name: str, function: Any, input: Any, other: Any) -> Tensor:
-    _, _, x, y = pair(input, other)
+def _whole(name: str, function: Any, x: Array, y: Array) -> Any:
     if x.dtype.kind == "b":
-        raise RuntimeError(f"{name}: not implemented for bool Tensors")
+        raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
     if x.dtype.kind != "f" and not np.all(y):
         raise RuntimeError("ZeroDivisionError")
-    return wrap(broadcast(function, x, y))
+    return broadcast(function, x, y)
 
 
 def floor_divide(input: Any, other: Any) -> Tensor:
-    """input // other, rounded down. It has no gradient: an operand must not require one."""
-    _refuse_grad("floor_divide", input, other)
-    return _whole("floor_divide", np.floor_divide, input, other)
+    """input // other, rounded down. It has no gradient: `backward` through it raises."""
+    a, b, x, y = pair(input, other)
+    out = _whole("div_floor_cpu", np.floor_divide, x, y)
+    return _without_gradient(out, "floor_divide", a, b)
 
 
 def rfloor_divide(input: Any, other: Any) -> Tensor:
+    """other // input."""
     return floor_divide(other, input)
 
 
+def _remainder(x: Array, y: Array) -> Any:
+    if x.dtype.kind != "f":
+        return np.remainder(x, y)
+    rest = np.fmod(x, y)  # of x's sign, also where it is 0: np.remainder gives 0 that of y
+    return np.where((rest != 0) & ((y < 0) != (rest < 0)), rest + y, rest)
+
+
 def remainder(input: Any, other: Any) -> Tensor:
-    """input % other with the sign of `other`. It is not on the tape."""
-    _refuse_grad("remainder", input, other)
-    return _whole("remainder", np.remainder, input, other)
+    """input % other with the sign of `other`: x - y floor(x/y), so dx - dy floor(x/y).
+
+    A number for `input` has no gradient in torch: `backward` through it raises.
+    """
+    a, b, x, y = pair(input, other)
+    out = _whole("remainder_cpu", _remainder, x, y)
+    if a is None:
+        return _without_gradient(out, "remainder", b)
+    shapes = x.shape, y.shape
+    edges = edges_of((a, b))
+    if edges is None:
+        return wrap(out)
+    need_y = edges[1] is not None
+
+    def gradients(g: Array) -> Sequence[Array | None]:
+        dy = sum_to(-g * np.floor_divide(x, y), shapes[1]) if need_y else None
+        return sum_to(g, shapes[0]), dy
+
+    name = "RemainderBackward0" if b is None else "RemainderBackward1"
+    return recorded(out, name, edges, gradients, (a, b) if need_y else ())
 
 
 def rremainder(input: Any, other: Any) -> Tensor:
+    """other % input."""
     return remainder(other, input)
 
 
-def _refuse_grad(name: str, *operands: Any) -> None:
-    for each in operands:
-        if isinstance(each, Storage) and wants_grad(each):
-            raise RuntimeError(
-                f"{name} has no gradient on the tape and its operand requires grad: "
-                "write x.detach() if no gradient is meant to pass"
-            )
+def _without_gradient(out: Any, name: str, *operands: Storage | None) -> Tensor:
+    def gradients(g: Array) -> Sequence[Array | None]:
+        raise RuntimeError(
+            f"derivative for aten::{name} is not implemented: write x.detach() for its operand "
+            "if no gradient is meant to pass"
+        )
+
+    return record(out, "NotImplemented", operands, gradients)
 
 
 def matmul(input: Any, other: Any) -> Tensor:

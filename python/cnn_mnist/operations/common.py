@@ -132,9 +132,16 @@ def _mixed_pair(
     a, a_type, a_rank = _operand(a)
     b, b_type, b_rank = _operand(b)
     dtype = rule(a_type, a_rank, b_type, b_rank)
-    a, x = (cast(a, dtype), None) if a_rank else (None, number(a, dtype))
-    b, y = (cast(b, dtype), None) if b_rank else (None, number(b, dtype))
+    a, x = (_operand_of(a, dtype), None) if a_rank else (None, number(a, dtype))
+    b, y = (_operand_of(b, dtype), None) if b_rank else (None, number(b, dtype))
     return a, b, a._array if x is None else x, b._array if y is None else y
+
+
+def _operand_of(tensor: Tensor, dtype: np.dtype[Any]) -> Tensor:
+    """`cast`, but a change of `tensor` counts as one of the copy: torch saves `tensor` itself."""
+    operand = cast(tensor, dtype)
+    operand._version = tensor._version
+    return operand
 
 
 def broadcast(function: Callable[..., Any], x: Array, y: Array) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..tape import Array, Storage, edges_of, make_node, record, view, wants_grad
 from .common import array_like, sum_to, to_array
-from .inplace import changed, prepare, rebase
+from .inplace import changed, check_overlap, prepare, rebase
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -61,6 +61,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     y = _value(value, x)
     picked = target.shape if arrays is None else target[arrays].shape
     y = _fitting(y, picked)
+    if y.ndim and y.shape == picked:
+        check_overlap(target, y)
     edges = edges_of((input, source)) if prepare(input, source) else None
     target[... if arrays is None else arrays] = y
     changed(input)

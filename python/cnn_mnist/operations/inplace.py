@@ -10,9 +10,9 @@ import numpy as np
 from ..dtypes import of_numpy
 from ..grad_mode import thread
 from ..tape import Array, Node, Storage, current, edges_of, make_node, wants_grad, wrap
+from . import arithmetic, pointwise
 from .arithmetic import add, div, mul, sub
 from .common import pair, quiet, sum_to
-from .pointwise import clamp, relu
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -32,7 +32,7 @@ def prepare(tensor: Storage, source: Storage | None = None) -> bool:
         )
     if not thread.grad_enabled:
         return False
-    wanted = wants_grad(tensor, source)
+    wanted = wants_grad(tensor, source) and x.dtype.kind == "f"
     if tensor._requires_grad and tensor._node is None:
         raise RuntimeError(
             "a leaf Variable that requires grad is being used in an in-place operation."
@@ -49,6 +49,27 @@ def prepare(tensor: Storage, source: Storage | None = None) -> bool:
                 "enabled. Write to a copy, or within no_grad."
             )
     return wanted
+
+
+def check_overlap(x: Array, y: Array) -> None:
+    """RuntimeError if writing x would change what is still to be read of y, as torch sees it.
+
+    Arrays with gaps are not looked at: NumPy copies y where it must.
+    """
+    if x is y or not np.may_share_memory(x, y):
+        return
+    same = x.ctypes.data == y.ctypes.data and x.strides == y.strides and x.shape == y.shape
+    if not same and _dense(x) and _dense(y):
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor "
+            "refer to a single memory location. Please clone() the tensor before performing the "
+            "operation."
+        )
+
+
+def _dense(x: Array) -> bool:
+    order = sorted(range(x.ndim), key=lambda dim: -x.strides[dim])
+    return x.transpose(order).flags.c_contiguous
 
 
 def changed(tensor: Storage) -> None:
@@ -79,8 +100,13 @@ def rebase(tensor: Storage, node: Node) -> None:
 def _recorded(tensor: Tensor, result: Tensor) -> Tensor:
     """Put the recorded `result` in the place of `tensor`'s value."""
     _store(tensor, result._array)
-    if result._node is not None:
-        rebase(tensor, result._node)
+    node = result._node
+    if node is not None:
+        node.saved = [
+            (tensor._version, tensor._version[0]) if counter is result._version else (counter, at)
+            for counter, at in node.saved
+        ]
+        rebase(tensor, node)
     return tensor
 
 
@@ -118,7 +144,10 @@ def _arithmetic(
     tensor: Tensor, other: Any, operation: Callable[[Any, Any], Tensor], ufunc: Any
 ) -> Tensor:
     x = tensor._array
-    if prepare(tensor, other if isinstance(other, Storage) else None):
+    source = other if isinstance(other, Storage) else None
+    if source is not None:
+        check_overlap(x, source._array)
+    if prepare(tensor, source):
         return _recorded(tensor, operation(_before(tensor), other))
     _, _, a, b = pair(tensor, other)
     if a is x and x.dtype.kind == "f" and (b.shape == x.shape or not b.ndim):
@@ -131,12 +160,21 @@ def _arithmetic(
 
 def add_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """input += alpha * other, in place."""
-    return _arithmetic(input, other if alpha == 1 else mul(other, alpha), add, np.add)
+    return _arithmetic(input, _scaled(input, other, alpha), add, np.add)
 
 
 def sub_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """input -= alpha * other, in place."""
-    return _arithmetic(input, other if alpha == 1 else mul(other, alpha), sub, np.subtract)
+    arithmetic.refuse_bool(input, other)
+    return _arithmetic(input, _scaled(input, other, alpha), sub, np.subtract)
+
+
+def _scaled(input: Tensor, other: Any, alpha: float) -> Any:
+    if alpha == 1:
+        return other
+    if isinstance(other, Storage):
+        check_overlap(input._array, other._array)
+    return mul(other, alpha)
 
 
 def mul_(input: Tensor, other: Any) -> Tensor:
@@ -204,6 +242,7 @@ def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
             f"The size of src {list(src._array.shape)} must match the size of the tensor "
             f"{list(input._array.shape)}"
         ) from None
+    check_overlap(input._array, src._array)
     return _fill(input, 0, "CopyBackwards", src)
 
 
@@ -235,13 +274,33 @@ def _draw(input: Tensor, name: str, fill: Callable[..., None], *arguments: Any) 
     return input
 
 
-def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """Each element moved into [min, max], in place."""
-    prepare(input)
-    return _recorded(input, clamp(_before(input), min, max))
+# any operation -------------------------------------------------------------------------------
+_Operation = Callable[..., "Tensor"]
 
 
-def relu_(input: Tensor) -> Tensor:
-    """max(x, 0), in place."""
-    prepare(input)
-    return _recorded(input, relu(input))
+def _in_place(operation: _Operation, name: str) -> _Operation:
+    """`operation` with its result in the place of its first argument."""
+
+    def function(input: Tensor, *arguments: Any, **keywords: Any) -> Tensor:
+        source = arguments[0] if arguments and isinstance(arguments[0], Storage) else None
+        if source is not None:
+            check_overlap(input._array, source._array)
+        prepare(input, source)
+        return _recorded(input, operation(_before(input), *arguments, **keywords))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"`{operation.__name__}`, in place."
+    return function
+
+
+abs_: _Operation = _in_place(pointwise.abs, "abs_")
+clamp_: _Operation = _in_place(pointwise.clamp, "clamp_")
+clamp_min_: _Operation = _in_place(pointwise.clamp_min, "clamp_min_")
+exp_: _Operation = _in_place(pointwise.exp, "exp_")
+floor_divide_: _Operation = _in_place(arithmetic.floor_divide, "floor_divide_")
+log_: _Operation = _in_place(pointwise.log, "log_")
+neg_: _Operation = _in_place(arithmetic.neg, "neg_")
+pow_: _Operation = _in_place(arithmetic.pow, "pow_")
+relu_: _Operation = _in_place(pointwise.relu, "relu_")
+remainder_: _Operation = _in_place(arithmetic.remainder, "remainder_")
+sqrt_: _Operation = _in_place(pointwise.sqrt, "sqrt_")

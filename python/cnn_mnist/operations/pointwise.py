@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _core
-from ..dtypes import F32
+from ..dtypes import F32, I64
 from ..tape import Array, record
 from .common import cast, number, quiet
 
@@ -83,7 +83,11 @@ def _clamp(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     for each in (low, high):
         if isinstance(each, float) and input._array.dtype.kind != "f":
             input = cast(input, F32)
+        elif type(each) is int and input._array.dtype.kind == "b":
+            input = cast(input, I64)
     x = input._array
+    if x.dtype.kind == "b":
+        raise NotImplementedError("\"clamp_cpu\" not implemented for 'Bool'")
     lower, upper = (None if each is None else number(each, x.dtype) for each in (low, high))
 
     def gradients(g: Array) -> tuple[Array]:
