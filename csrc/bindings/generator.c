@@ -5,6 +5,7 @@
 
 #include <float.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../random/mt19937.h"
 
@@ -16,6 +17,7 @@ struct generator {
     struct cm_mt19937 stream;
     unsigned char normal[40]; /* torch's cached normal sample: carried along, unused */
     PyThread_type_lock lock;  /* held while the stream is drawn from */
+    pid_t holder;             /* the process in which it was last taken */
 };
 
 static struct generator *generator_of(PyObject *self)
@@ -23,14 +25,16 @@ static struct generator *generator_of(PyObject *self)
     return (struct generator *)self;
 }
 
-/* Another thread may draw without the GIL: wait for it without the GIL as well. */
+/* Another thread may draw without the GIL: wait for it without the GIL as well. A lock
+   that a fork found taken is taken over, for its holder is not in this process. */
 static void lock(struct generator *g)
 {
-    if (PyThread_acquire_lock(g->lock, NOWAIT_LOCK))
-        return;
-    PyThreadState *saved = PyEval_SaveThread();
-    PyThread_acquire_lock(g->lock, WAIT_LOCK);
-    PyEval_RestoreThread(saved);
+    if (!PyThread_acquire_lock(g->lock, NOWAIT_LOCK) && g->holder == getpid()) {
+        PyThreadState *saved = PyEval_SaveThread();
+        PyThread_acquire_lock(g->lock, WAIT_LOCK);
+        PyEval_RestoreThread(saved);
+    }
+    g->holder = getpid();
 }
 
 static void unlock(struct generator *g)

@@ -3,6 +3,7 @@
 import itertools
 import random
 import re
+import subprocess
 import sys
 import threading
 
@@ -243,3 +244,30 @@ def test_threads_share_one_stream():
         sys.setswitchinterval(interval)
     expected = _core.Generator(5).randint(4 * n * rounds, -(2**63), 2**63 - 1).reshape(-1, n)
     assert {each.tobytes() for each in got} == {each.tobytes() for each in expected}
+
+
+FORKED = """
+import os, signal, threading, time
+import numpy as np
+from cnn_mnist import _core
+
+generator = _core.Generator(1)
+out = np.empty(50_000_000, np.float32)
+thread = threading.Thread(target=generator.uniform, args=(out, 0.0, 1.0))
+thread.start()
+time.sleep(0.05)  # it draws, without the GIL, and holds the generator's lock
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    generator.random_int63()
+    os._exit(0)
+thread.join()
+print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_forked_child_does_not_wait_for_its_parents_threads():
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "0\n"
