@@ -214,3 +214,18 @@ def test_dtypes_that_tensors_do_not_have(tmp_path, dtype):
     safetensors.torch.save_file({"odd": torch.ones(2).to(dtype)}, tmp_path / "a")
     with pytest.raises(ValueError, match="a: .*odd"):
         cnn_mnist.load(tmp_path / "a")
+
+
+def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        cnn_mnist.save({"x": np.arange(3)}, pipe)
+        assert stat.S_ISFIFO(os.stat(pipe).st_mode)
+        assert safetensors.numpy.load(os.read(end, 10_000))["x"].tolist() == [0, 1, 2]
+    finally:
+        os.close(end)
+    assert os.listdir(tmp_path) == ["pipe"]
+    cnn_mnist.save({"x": np.arange(3)}, os.devnull)
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)

@@ -111,8 +111,15 @@ def _plain(name: Any, member: Any) -> NDArray[Any]:
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` beside `path` and rename it; after an error there is no trace of it."""
+    """Write `data` beside `path` and rename it; after an error there is no trace of it.
+
+    What is there and is no regular file (a device, a pipe) is written to, not replaced.
+    """
     path = os.path.realpath(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "wb") as file:
+            file.write(data)
+        return
     folder, name = os.path.split(path)
     temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
     try:
