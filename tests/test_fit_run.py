@@ -86,8 +86,25 @@ def test_validation_is_measured_after_every_epoch_with_the_same_loss(options):
             **{k: v for k, v in options.items() if k != "weight"},
         )
         assert history.validation_loss[epochs - 1] == pytest.approx(loss.item(), abs=1e-6)
-        accuracy = (logits.argmax(1).numpy() == y).mean()
+        counted = y != options.get("ignore_index", -100)
+        accuracy = (logits.argmax(1).numpy() == y)[counted].mean()
         assert history.validation_accuracy[epochs - 1] == accuracy
+
+
+def test_means_of_an_epoch_and_of_validation_leave_ignored_rows_out():
+    x, y = data()
+    y[20:] = 2
+    model = network_of_seed()
+    logits = torch.from_numpy(model(x).detach().numpy())
+    labels = torch.from_numpy(y)
+    options = {"epochs": 1, "batch_size": ROWS, "lr": 0.0, "ignore_index": 2}
+    history = cnn_mnist.fit(model, x, y, **options, validation=(x, y))
+    loss = F.cross_entropy(logits, labels, ignore_index=2).item()
+    right = (logits.argmax(1) == labels)[labels != 2].double().mean().item()
+    assert history.epoch_loss[0] == pytest.approx(loss, abs=1e-6)
+    assert history.epoch_accuracy[0] == history.validation_accuracy[0] == right
+    nothing = cnn_mnist.fit(model, x, y, **options, validation=(x[30:], y[30:]))
+    assert np.isnan(nothing.validation_accuracy[0])
 
 
 # callbacks ------------------------------------------------------------------------------
@@ -275,6 +292,36 @@ def test_zeros_are_not_skipped_where_a_weight_is_not_finite(batch_size, compress
 def test_a_learning_rate_that_explodes_raises():
     with pytest.raises(FloatingPointError):
         run(network_of_seed(), epochs=50, lr=1e30)
+
+
+@pytest.mark.parametrize("momentum", [0, 0.9])
+@pytest.mark.parametrize("pixel, bias", [(8, 0), (0, 3e38)])  # weight or bias overflows
+def test_parameters_that_overflow_in_the_last_step_raise(pixel, bias, momentum):
+    model = nn.Linear(1, 2)
+    with cnn_mnist.no_grad():
+        model.weight.zero_()
+        model.bias.fill_(bias)
+    x = np.full((1, 1), pixel, np.float32)
+    y = np.array([0])
+    with pytest.raises(FloatingPointError, match="^epoch 1: a parameter .* after step 0") as error:
+        cnn_mnist.fit(model, x, y, epochs=1, batch_size=1, lr=3e38, momentum=momentum)
+    assert (error.value.epoch, error.value.step) == (1, 0)
+
+
+def test_a_learning_rate_of_a_callback_is_checked_in_the_dtype_of_the_model():
+    def explode(epoch):
+        epoch.lr = 1e39
+
+    with pytest.raises(ValueError, match="lr: expected a finite float32"):
+        run(network_of_seed(), callback=explode)
+
+
+def test_predict_of_no_classes():
+    model = nn.Linear(17, 1)
+    model.weight.data, model.bias.data = cnn_mnist.zeros(0, 17), cnn_mnist.zeros(0)
+    for probabilities in (False, True):
+        with pytest.raises(ValueError, match="expected at least one class"):
+            cnn_mnist.predict(model, data()[0], probabilities=probabilities)
 
 
 INTERRUPTED = """

@@ -228,22 +228,28 @@ static int poll(void *user, ptrdiff_t done, ptrdiff_t total)
     return failed;
 }
 
-static void raise_not_finite(double loss, ptrdiff_t step)
+/* FloatingPointError with `text`, which is taken over, and the attribute step */
+static void raise_not_finite(PyObject *text, ptrdiff_t step)
 {
-    PyObject *value = PyFloat_FromDouble(loss), *error = NULL, *number = NULL;
-    PyObject *text = value
-                         ? PyUnicode_FromFormat("the loss of step %zd is %R: training "
-                                                "stopped before that step",
-                                                step, value)
-                         : NULL;
+    PyObject *error = NULL, *number = NULL;
     if (text && (error = PyObject_CallOneArg(PyExc_FloatingPointError, text)) &&
         (number = PyLong_FromSsize_t(step)) &&
         PyObject_SetAttrString(error, "step", number) == 0)
         PyErr_SetObject(PyExc_FloatingPointError, error);
-    Py_XDECREF(value);
     Py_XDECREF(text);
     Py_XDECREF(error);
     Py_XDECREF(number);
+}
+
+static PyObject *text_of_loss(double loss, ptrdiff_t step)
+{
+    PyObject *value = PyFloat_FromDouble(loss);
+    if (!value)
+        return NULL;
+    PyObject *text = PyUnicode_FromFormat(
+        "the loss of step %zd is %R: training stopped before that step", step, value);
+    Py_DECREF(value);
+    return text;
 }
 
 static void raise_status(enum cm_status status, const double *losses, ptrdiff_t steps)
@@ -251,7 +257,12 @@ static void raise_status(enum cm_status status, const double *losses, ptrdiff_t 
     if (status == CM_NO_MEMORY)
         PyErr_NoMemory();
     else if (status == CM_NOT_FINITE)
-        raise_not_finite(losses[steps], steps);
+        raise_not_finite(text_of_loss(losses[steps], steps), steps);
+    else if (status == CM_OVERFLOW)
+        raise_not_finite(
+            PyUnicode_FromFormat("a parameter is not finite after step %zd, the last",
+                                 steps - 1),
+            steps - 1);
     /* CM_STOPPED: what stopped it has set the exception */
 }
 

@@ -9,7 +9,7 @@
 #include "../kernels/kernels.h"
 #include "../runtime/pool.h"
 
-enum cm_status { CM_OK, CM_NO_MEMORY, CM_NOT_FINITE, CM_STOPPED };
+enum cm_status { CM_OK, CM_NO_MEMORY, CM_NOT_FINITE, CM_OVERFLOW, CM_STOPPED };
 
 /* Called between steps, on the calling thread, at most every 20 ms or so; `done` of
    `total` steps of the epoch are finished. Non-zero stops after the last whole step:

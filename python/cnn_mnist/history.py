@@ -20,9 +20,9 @@ class Epoch:
         1 for the first.
     step_loss, step_accuracy : ndarray
         Shape (steps,): the mean loss of each batch before its step, and the share of its rows
-        whose largest logit was the target's.
+        whose largest logit was the target's. Ignored rows do not count.
     loss, accuracy : float
-        Their means over the rows of the epoch.
+        Their means over the rows of the epoch, those that are ignored left out.
     validation_loss, validation_accuracy : float
         After the epoch; nan without validation data.
     seconds : float

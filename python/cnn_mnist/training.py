@@ -59,7 +59,8 @@ def fit(
         holds such layers and whose ``forward`` applies them in turn.
     x : array, shape (N, I), or scipy.sparse matrix
         In the dtype of the model's parameters. Shape (N, ...) where the model begins with
-        `Flatten`. Neither copied nor changed where it is an array.
+        `Flatten`. Neither copied nor changed where it is an array; nor may anybody else change
+        it before `fit` returns, since zeros may be found only once.
     y : array of int64 or uint8, shape (N,)
         The class of each row, or `ignore_index`.
     epochs, batch_size : int
@@ -102,7 +103,8 @@ def fit(
         When a label is out of range; the message names its row.
     FloatingPointError
         When the loss of a batch is not finite; its ``epoch`` (from 1) and ``step`` (from 0, in
-        that epoch) tell which. The parameters are as before that step.
+        that epoch) tell which. The parameters are as before that step. Also when a parameter
+        is not finite after the last step of an epoch, of which no loss can tell any more.
     KeyboardInterrupt
         Within a tenth of a second of Ctrl-C. The parameters are as after the last whole step.
     """
@@ -112,7 +114,7 @@ def fit(
     _check_count("batch_size", batch_size, 1)
     _check_count("ignore_index", ignore_index, None)
     for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
-        _check_number(name, value)
+        _check_number(name, value, chain.dtype)
     check_sgd_options(lr, momentum, 0, weight_decay, nesterov)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
@@ -165,8 +167,12 @@ def predict(
         When the model is no such chain; the message names the layer.
     RuntimeError
         When shapes or dtypes do not fit.
+    ValueError
+        When the model's last layer gives nothing: no classes.
     """
     chain = Chain(model)
+    if not chain.classes:
+        raise ValueError("model: expected at least one class, the out_features of its last layer")
     threads = _threads(num_threads)
     rows = Rows(x, chain.in_features, chain.dtype, chain.flatten, "x")
     chain.check_forward(rows)
@@ -198,6 +204,8 @@ class _Run:
         self._arrays = [param._array for _, param in self._parameters]
         ends = np.minimum(np.arange(0, self._n, batch_size) + batch_size, self._n)
         self._batch_rows = np.diff(ends, prepend=0)
+        counts = target != loss[1]
+        self._counts = None if counts.all() else counts
         self._trainer = _core.Trainer(
             chain.layers(),
             chain.relu_input,
@@ -247,11 +255,20 @@ class _Run:
         finally:
             self._sync()
         seconds = time.perf_counter() - start
-        epoch = Epoch(number, loss, correct, self._batch_rows, self._validate(), seconds, lr)
+        rows = self._counted(order)
+        epoch = Epoch(number, loss, correct, rows, self._validate(), seconds, lr)
         if bar is not None:
             bar.update(number * self.steps - bar.n)
             bar.set_postfix(loss=f"{epoch.loss:.4f}", accuracy=f"{epoch.accuracy:.4f}")
         return epoch
+
+    def _counted(self, order: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """How many rows of each batch are not ignored."""
+        if self._counts is None:
+            return self._batch_rows
+        counts = self._counts if order is None else self._counts[order]
+        begins = np.cumsum(self._batch_rows) - self._batch_rows
+        return np.add.reduceat(counts, begins, dtype=np.int64)
 
     def _validate(self) -> tuple[float, float]:
         if self._validation is None:
@@ -262,12 +279,15 @@ class _Run:
         loss, _, _ = _core.cross_entropy(
             logits, target, weight, ignore_index, 1, label_smoothing, False, False
         )
-        return float(loss), float((logits.argmax(axis=1) == target).mean())
+        counted = target != ignore_index
+        if not counted.any():
+            return float(loss), math.nan
+        return float(loss), float((logits.argmax(axis=1) == target)[counted].mean())
 
     def _call(self, callback: Callable[[Epoch], Any], epoch: Epoch) -> None:
         """Let the callback see the epoch, and take over what it did to the parameters."""
         callback(epoch)
-        _check_number("lr", epoch.lr)
+        _check_number("lr", epoch.lr, self._chain.dtype)
         for (path, param), array in zip(self._parameters, self._arrays, strict=True):
             if param._array is not array:
                 raise RuntimeError(
@@ -335,11 +355,13 @@ def _check_count(name: str, value: Any, least: int | None) -> None:
         raise ValueError(f"{name}: expected at least {least}, got {value}")
 
 
-def _check_number(name: str, value: Any) -> None:
+def _check_number(name: str, value: Any, dtype: np.dtype[Any]) -> None:
     if isinstance(value, str) or not hasattr(value, "__float__"):
         raise TypeError(f"{name}: expected a number, got {value!r}")
     if not math.isfinite(value) or value < 0:
         raise ValueError(f"{name}: expected a finite number, 0 or more, got {value}")
+    if value > float(np.finfo(dtype).max):
+        raise ValueError(f"{name}: expected a finite {dtype}, that of the model, got {value}")
 
 
 def _threads(num_threads: int | None) -> int:
