@@ -289,7 +289,32 @@ done:
     return result;
 }
 
+static PyObject *labels(PyObject *Py_UNUSED(module), PyObject *const *args,
+                        Py_ssize_t nargs)
+{
+    struct cm_targets t = {0};
+    struct cm_array out = {0};
+    ptrdiff_t rows, C;
+    PyObject *result = NULL;
+    if (cm_check_count("labels", nargs, 4) < 0 ||
+        cm_read_size(&rows, args[1], "labels(): argument 'rows'") < 0 ||
+        cm_read_size(&C, args[2], "labels(): argument 'classes'") < 0 ||
+        cm_read_int64(&t.ignore_index, args[3], "labels(): argument 'ignore_index'") <
+            0 ||
+        cm_array_open(&t.target, args[0], "labels(): argument 'target'") < 0 ||
+        cm_targets_read_labels(&t, rows, C) < 0 ||
+        cm_array_new(&out, 1, &rows, CM_I64) < 0)
+        goto done;
+    memcpy(out.data, t.index, (size_t)rows * sizeof *t.index);
+    result = cm_array_give(&out);
+done:
+    cm_targets_clear(&t);
+    return result;
+}
+
 PyMethodDef cm_losses_methods[] = {
+    {"labels", CM_FASTCALL(labels),
+     "labels(target, rows, classes, ignore_index, /)\n--\n\n"},
     {"nll_loss", CM_FASTCALL(nll_loss),
      "nll_loss(logp, target, weight, ignore_index, reduction, /)\n--\n\n"},
     {"nll_loss_backward", CM_FASTCALL(nll_loss_backward),

@@ -197,11 +197,20 @@ static int check_index_type(const struct cm_array *target)
     return -1;
 }
 
-int cm_targets_read_target(struct cm_targets *t)
+static int read_target(struct cm_targets *t)
 {
     if (check_index_type(&t->target) < 0 || cm_array_settle(&t->target) < 0)
         return -1;
     return copy_indices(t);
+}
+
+int cm_targets_read_labels(struct cm_targets *t, ptrdiff_t rows, ptrdiff_t C)
+{
+    const ptrdiff_t shape[] = {rows, C};
+    const struct cm_array logits = {.ndim = 2, .shape = shape};
+    t->B = rows;
+    t->C = C;
+    return check_index_shape(&logits, &t->target) < 0 ? -1 : read_target(t);
 }
 
 int cm_targets_read_indices(struct cm_targets *t)
@@ -211,7 +220,7 @@ int cm_targets_read_indices(struct cm_targets *t)
         cm_array_check_float(&t->x, "nll_loss_out_frame") < 0 ||
         (t->weight.object && (cm_array_check_type(&t->weight, &t->x) < 0 ||
                               cm_array_settle(&t->weight) < 0)) ||
-        cm_targets_read_target(t) < 0)
+        read_target(t) < 0)
         return -1;
     return cm_array_settle(&t->x);
 }

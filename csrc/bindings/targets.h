@@ -27,9 +27,8 @@ int cm_targets_open(struct cm_targets *t, PyObject *const *args,
                     const char *const wheres[5]);
 /* Checks class indices and fills t->index; settles x and weight. */
 int cm_targets_read_indices(struct cm_targets *t);
-/* The part of it that needs no logits: type and bounds of t->target, which has B
-   elements; sets t->index and t->counted. */
-int cm_targets_read_target(struct cm_targets *t);
+/* The same for t->target alone, of logits (rows, C) that do not exist yet. */
+int cm_targets_read_labels(struct cm_targets *t, ptrdiff_t rows, ptrdiff_t C);
 /* Checks class probabilities; settles x, target and weight. */
 int cm_targets_read_probabilities(struct cm_targets *t);
 void cm_targets_clear(struct cm_targets *t);

@@ -26,26 +26,13 @@ static int read_targets(struct trainer *t, PyObject *target, PyObject *class_wei
 {
     const struct cm_link *last = &t->chain.links[t->chain.depth - 1];
     struct cm_targets *targets = &t->targets;
-    targets->B = t->input.rows;
-    targets->C = last->out;
-    if (targets->C == 0) {
+    if (last->out == 0) {
         PyErr_Format(PyExc_ValueError, "%s: expected at least one class, got 0",
                      last->name[0]);
         return -1;
     }
-    if (cm_array_open(&targets->target, target, "target") < 0)
-        return -1;
-    if (targets->target.ndim != 1 || targets->target.size != t->input.rows) {
-        PyObject *got = cm_shape_list(targets->target.ndim, targets->target.shape);
-        if (got)
-            PyErr_Format(PyExc_ValueError,
-                         "Expected input batch_size (%zd) to match target batch_size: "
-                         "got target of shape %R",
-                         t->input.rows, got);
-        Py_XDECREF(got);
-        return -1;
-    }
-    if (cm_targets_read_target(targets) < 0)
+    if (cm_array_open(&targets->target, target, "target") < 0 ||
+        cm_targets_read_labels(targets, t->input.rows, last->out) < 0)
         return -1;
     cm_array_clear(&targets->target); /* index holds a copy */
     if (class_weight == Py_None)

@@ -73,6 +73,9 @@ def cross_entropy(
 # gradient * dout, dout being 0-d, or of the loss's shape for reduction none
 def cross_entropy_backward(dout: _Array, gradient: _Array, /) -> _Array: ...
 
+# the targets (rows) as int64, each in [0, classes) or ignore_index
+def labels(target: _Array, rows: int, classes: int, ignore_index: int, /) -> NDArray[np.int64]: ...
+
 # the optimiser: param (and buffer) change in place ------------------------------------------
 def sgd_step(
     param: _Array,

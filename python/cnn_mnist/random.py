@@ -142,24 +142,6 @@ def uniform_(
     RuntimeError
         When ``low > high``, or one of them or their distance is out of the type's range.
     """
-    if array.dtype not in (np.float32, np.float64):
-        raise NotImplementedError(
-            '"check_uniform_bounds" not implemented for '
-            f"'{array.dtype.name}': expected float32 or float64"
-        )
-    limit = float(np.finfo(array.dtype).max)
-    for name, bound in (("from", low), ("to", high)):
-        if not -limit <= bound <= limit:
-            raise RuntimeError(f"{name} is out of bounds for {array.dtype.name}: {bound}")
-    if low > high:
-        raise RuntimeError(
-            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
-        )
-    if high - low > limit:
-        raise RuntimeError(
-            "uniform_ expects to-from <= the largest number of the type, but "
-            f"found to={high} and from={low}"
-        )
     core = _chosen(generator)._core
     if array.flags.c_contiguous:
         core.uniform(array, low, high)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _core
 from .operations.creation import as_tensor
 from .tape import wrap
 from .tensor import Tensor
@@ -110,29 +111,10 @@ def labels(y: Any, rows: int, classes: int, ignore_index: int, name: str) -> NDA
         When a label is out of range.
     """
     target = _array(name, y)
-    if target.dtype not in (np.int64, np.uint8):
-        raise RuntimeError(
-            f"{name}: expected target dtype to be Long or Byte (int64 or uint8), "
-            f"but got {target.dtype}"
-        )
-    if target.ndim != 1:
-        raise RuntimeError(
-            f"{name}: 0D or 1D target tensor expected, multi-target not "
-            f"supported: expected shape ({rows},), got {target.shape}"
-        )
-    if len(target) != rows:
-        raise ValueError(
-            f"{name}: Expected input batch_size ({rows}) to match target "
-            f"batch_size ({len(target)})."
-        )
-    target = target.astype(np.int64, copy=False)
-    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise IndexError(
-            f"{name}: Target {target[row]} at row {row} is out of bounds for {classes} classes."
-        )
-    return target
+    try:
+        return _core.labels(target, rows, classes, ignore_index)
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}") from None
 
 
 def class_weights(weight: Any, classes: int, dtype: np.dtype[Any]) -> Array | None:

@@ -130,6 +130,8 @@ static int run_epochs(struct cm_trainer_f32 *trainer, ptrdiff_t rows, int epochs
     }
     if (status == CM_NOT_FINITE)
         fprintf(stderr, "train_idx: the loss is not finite\n");
+    if (status == CM_OVERFLOW)
+        fprintf(stderr, "train_idx: a parameter is not finite\n");
     if (status == CM_NO_MEMORY)
         fprintf(stderr, "train_idx: no memory\n");
     free(losses);
