@@ -32,7 +32,7 @@ def flags() -> tuple[list[str], list[str]]:
     if switch("DEBUG"):
         compile_flags += ["-O0", "-g", "-UNDEBUG"]
     else:
-        compile_flags += ["-O3", "-g0", "-DNDEBUG"]
+        compile_flags += ["-O3", "-g0", "-DNDEBUG", "-fno-asynchronous-unwind-tables"]
         link_flags += ["-s"]
     if sanitizers := os.environ.get("CNN_MNIST_SANITIZE", ""):
         added = [f"-fsanitize={sanitizers}", "-fno-omit-frame-pointer", "-g"]

@@ -83,7 +83,7 @@ def test_the_readme_s_python_runs(capsys):
     for block in blocks(CHECKOUT / "README.md", "python"):
         exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102
     x, y = (cnn_mnist.tensor(a) for a in (namespace["x_valid"], namespace["y_valid"]))
-    assert (namespace["model"](x).argmax(dim=1) == y).float().mean().item() > 0.85
+    assert (namespace["model"](x).argmax(dim=1) == y).float().mean().item() > 0.8
     assert capsys.readouterr().out.count("\n") >= 3
 
 

@@ -76,14 +76,14 @@ def test_train_says_what_it_does(run, tmp_path):
     code, out, err = run("train", "--epochs", 2, "--save", tmp_path / "model.safetensors")
     lines = out.splitlines()
     assert (code, err) == (0, "")
-    assert re.match(r"data: the sample .* package .*: 4,000 rows to train on, 1,000 to", lines[0])
+    assert re.match(r"data: the sample .* package .*: 2,560 rows to train on, 200 to", lines[0])
     assert lines[1] == "model: 784-50-10, 39,760 parameters, seed 1"
     for number, line in enumerate(lines[2:4], 1):
         assert re.match(
             rf"epoch {number} of 2: loss [\d.]+, accuracy [\d.]+, validation loss [\d.]+, "
             r"validation accuracy [\d.]+$", line
         ), line  # fmt: skip
-    assert re.match(r"validation: \d+ of 1,000 right, accuracy 0\.\d{4}$", lines[4])
+    assert re.match(r"validation: \d+ of 200 right, accuracy 0\.\d{4}$", lines[4])
     assert lines[-1] == f"saved: {tmp_path / 'model.safetensors'}"
     y = datasets.digits_sample()[1][1]
     counts = printed_confusion(out, "validation")

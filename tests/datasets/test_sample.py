@@ -15,7 +15,7 @@ def test_shapes_and_values():
         assert x.shape == (len(y), 784) and x.dtype == np.float32 and x.flags.c_contiguous
         assert y.dtype == np.int64 and set(y.tolist()) == set(range(10))
         np.testing.assert_array_equal(x * 256, np.clip(np.rint(x * 256), 0, 255))
-        assert np.bincount(y).min() > 0.08 * len(y)
+        assert np.bincount(y).min() > 5
 
 
 def test_the_callers_own_arrays():
@@ -26,7 +26,7 @@ def test_the_callers_own_arrays():
 
 
 def test_size_and_licence_beside_it():
-    assert sample.FILE.stat().st_size < 1_000_000
+    assert sample.FILE.stat().st_size < 420_000
     assert "Attribution-Share Alike 3.0" in sample.FILE.with_name("digits_sample.txt").read_text()
 
 
