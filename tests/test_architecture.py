@@ -152,6 +152,23 @@ def test_stub_matches_the_module(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize(
+    "what",
+    [["-p", "cnn_mnist"], ["tests/both.py", "tests/conftest.py", "tests/test_random_programs.py"]],
+)
+def test_types_are_right(what):
+    """mypy over the package, and over tests that are typed throughout."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *what],
+        cwd=ROOT,
+        env=os.environ | {"MYPYPATH": "python"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_no_file_names_a_machine():
     places = "work|home|root|tmp|Users"
     pattern = re.compile(rf"(?<![\w.:/~}})])/(?:{places})/[\w.]")

@@ -124,10 +124,10 @@ def differences(seed: int) -> str:
                 return f"{name}.grad: {tensor.grad}, should be {expected.grad}"
             if expected.grad is not None:
                 pairs.append((f"{name}.grad", tensor.grad, expected.grad))
-        for what, a, b in pairs:
-            a, b = np.asarray(a), b.detach().numpy()
-            if a.shape != b.shape or not np.allclose(a, b, 1e-6, 1e-9, equal_nan=True):
-                return f"{what}: {a}, should be {b}"
+        for what, found, right in pairs:
+            got, want = np.asarray(found), right.detach().numpy()
+            if got.shape != want.shape or not np.allclose(got, want, 1e-6, 1e-9, equal_nan=True):
+                return f"{what}: {got}, should be {want}"
     return ""
 
 
