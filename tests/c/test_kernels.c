@@ -19,6 +19,7 @@ extern const struct cm_isa cm_isa_wide;
 #define REAL_EPSILON FLT_EPSILON
 #define exact double
 #define EXACT(function) function
+#define EXACT_LOG log
 #include "reference.inc"
 #include "test_gemm.inc"
 #include "test_elementwise.inc"
@@ -30,12 +31,14 @@ extern const struct cm_isa cm_isa_wide;
 #undef REAL_EPSILON
 #undef exact
 #undef EXACT
+#undef EXACT_LOG
 
 #define CM_REAL_BITS 64
 #include "../../csrc/kernels/real.h"
 #define REAL_EPSILON DBL_EPSILON
 #define exact long double
 #define EXACT(function) function##l
+#define EXACT_LOG exact_logl
 #include "reference.inc"
 #include "test_gemm.inc"
 #include "test_elementwise.inc"
@@ -47,6 +50,7 @@ extern const struct cm_isa cm_isa_wide;
 #undef REAL_EPSILON
 #undef exact
 #undef EXACT
+#undef EXACT_LOG
 
 static void test_path(const struct cm_isa *isa)
 {

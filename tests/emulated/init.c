@@ -1,33 +1,47 @@
-/* init.c - the first process of the emulated machine: runs /test with the argument that
-   /argument holds, if any, says how it ended, and turns the machine off. */
+/* init.c - the first process of the emulated machine: runs the lines of /commands, a
+   program and its arguments each, until one fails, says how the last one ended, and turns
+   the machine off. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
-int main(void)
+/* The exit status of a command, 128 + the signal that ended it. */
+static int run(char *line)
 {
-    mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-    int serial = open("/dev/ttyS0", O_RDWR);
-    dup2(serial, STDIN_FILENO);
-    dup2(serial, STDOUT_FILENO);
-    dup2(serial, STDERR_FILENO);
-    char argument[64] = "";
-    int file = open("/argument", O_RDONLY);
-    ssize_t length = file < 0 ? 0 : read(file, argument, sizeof argument - 1);
-    argument[length > 0 ? length : 0] = '\0';
-    pid_t child = fork();
+    char *words[8] = {0};
+    int count = 0;
+    for (char *word = strtok(line, " \n"); word && count < 7;
+         word = strtok(NULL, " \n"))
+        words[count++] = word;
+    if (count == 0)
+        return 0;
+    const pid_t child = fork();
     if (child == 0) {
-        execl("/test", "/test", length > 0 ? argument : (char *)NULL, (char *)NULL);
+        execv(words[0], words);
         _exit(127);
     }
     int status = -1;
     waitpid(child, &status, 0);
-    printf("\nTEST-EXIT %d\n",
-           WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int main(void)
+{
+    mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+    const int serial = open("/dev/ttyS0", O_RDWR);
+    for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+        dup2(serial, stream);
+    FILE *const commands = fopen("/commands", "r");
+    char line[256];
+    int status = commands ? 0 : 127;
+    while (status == 0 && fgets(line, sizeof line, commands))
+        status = run(line);
+    printf("\nTEST-EXIT %d\n", status);
     fflush(stdout);
     tcdrain(serial);
     sync();

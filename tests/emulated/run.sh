@@ -1,28 +1,36 @@
 #!/usr/bin/env bash
-# Runs a static x86-64 Linux program on an emulated CPU with AVX-512 (Bochs, Skylake-X), for
-# machines that lack it:  run.sh PROGRAM [ARGUMENT]   (SECONDS_LIMIT=1500 seconds at most)
+# Runs static x86-64 Linux programs on an emulated CPU with AVX-512 (Bochs, Skylake-X), for
+# machines that lack it:  run.sh 'PROGRAM ARGUMENT...' ...   (SECONDS_LIMIT=1500 at most)
 # Needs Debian's bochs, bochs-term, bochsbios, vgabios, isolinux, syslinux-common, xorriso,
-# cpio and the cloud kernel image, which is unpacked, never installed. Exits with the
-# program's own code, 124 when time is up, 2 when the machine did not start.
+# cpio and the cloud kernel image, which is unpacked into build/, never installed. Exits with
+# the code of the first program that failed, 124 when time is up, 2 when the machine did not
+# start. To boot takes most of a minute.
 set -euo pipefail
 
-program=$(realpath "$1")
 limit=${SECONDS_LIMIT:-1500}
 here=$(cd "$(dirname "$0")" && pwd)
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
+mkdir -p "$room/root/dev" "$room/image/isolinux"
+for command in "$@"; do
+    read -r program arguments <<<"$command"
+    install "$program" "$room/root/"
+    echo "/$(basename "$program") $arguments" >>"$room/root/commands"
+done
 cd "$room"
 
-kernel_package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p' | head -n 1)
-apt-get -qq -o APT::Sandbox::User=root download "$kernel_package"
-dpkg-deb --fsys-tarfile linux-image-*.deb | tar -x --wildcards './boot/vmlinuz-*'
+kernel=$here/build/vmlinuz
+if [ ! -f "$kernel" ]; then
+    package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p' | head -n 1)
+    apt-get -qq -o APT::Sandbox::User=root download "$package"
+    dpkg-deb --fsys-tarfile linux-image-*.deb | tar -x --wildcards './boot/vmlinuz-*'
+    mkdir -p "$here/build"
+    mv boot/vmlinuz-* "$kernel"
+fi
 
-mkdir -p root/dev image/isolinux
 cc -O2 -static "$here/init.c" -o root/init
-install "$program" root/test
-printf '%s' "${2:-}" >root/argument
 (cd root && find . | cpio --quiet -o -H newc | gzip) >image/initrd.gz
-cp boot/vmlinuz-* image/vmlinuz
+cp "$kernel" image/vmlinuz
 cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 image/isolinux/
 # Bochs 2.7 reports the size of the compact XSAVE area wrongly: without bits 321 and 323
 # (xsavec, xsaves) the kernel believes the plain one, and enables AVX-512.
