@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import data, peers, plots, report, results
-from .machine import Load, Probes, facts, processors
+from .machine import Load, Probes, commit, facts, processors
 from .runner import Runner
 from .works import WORKS, select
 
@@ -50,6 +50,13 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         default=tuple(peers.MODULES),
         help=", ".join(peers.MODULES),
     )
+    parser.add_argument(
+        "--continue",
+        action="store_true",
+        dest="resume",
+        help="keep the works that the output's results.json has from the same commit, machine and "
+        "options, and measure the rest",
+    )
     parser.add_argument("--output", type=Path, default=Path("benchmark-results"), metavar="DIR")
     options = parser.parse_args(argv)
     options.rounds = options.rounds or (1 if options.quick else 5)
@@ -63,58 +70,106 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     return options
 
 
+class AnotherRun(ValueError):
+    """The stored run is of another commit, machine, input or other options."""
+
+
 def say(line: str) -> None:
     print(line, flush=True)
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Runs the works; returns all that was found, ready for JSON."""
-    begin, load = time.time(), Load()
+def begin(options: argparse.Namespace) -> dict[str, Any]:
+    """A run without works; with --continue, the stored one with those that are complete.
+
+    Raises
+    ------
+    AnotherRun
+        If the stored run is of another commit, machine or other options.
+    """
     found: dict[str, Any] = {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
         "quick": options.quick,
         "rounds": options.rounds,
         "threads": options.threads,
+        "peers": list(options.peers),
         "machine": facts(),
+        "versions": {},
+        "notes": [],
         "works": [],
     }
+    path = options.output / "results.json"
+    if not options.resume or not path.exists():
+        return found
+    stored = json.loads(path.read_text())
+    for key in ("commit", "quick", "rounds", "threads", "peers", "machine"):
+        if stored.get(key) != found[key]:
+            raise AnotherRun(f"--continue: {path} is of another {key}: {stored.get(key)}")
+    complete = [result for result in stored["works"] if not result["failures"]]
+    return stored | {"works": complete}
+
+
+def measure(options: argparse.Namespace, found: dict[str, Any]) -> None:
+    """Runs the works that `found` lacks; stores all that there is after each of them."""
+    logs = options.output / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    done = {result["work"]["name"] for result in found["works"]}
+    works = [work for work in options.works if work.name not in done]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        found["data"] = data.store(folder)
+        digits = data.store(folder)
+        if found.setdefault("data", digits) != digits:
+            raise AnotherRun(f"--continue: the stored works have another input: {found['data']}")
         probes = Probes(folder)
-        with closing(Runner(folder, tuple(options.peers), probes, say)) as runner:
-            for number, work in enumerate(options.works, 1):
-                say(f"[{number}/{len(options.works)}] {work.name}")
-                busy = Load()
+        found["notes"] = [probes.missing] if probes.missing else []
+        with closing(Runner(folder, logs, tuple(options.peers), probes, say)) as runner:
+            for number, work in enumerate(works, 1):
+                say(f"[{number}/{len(works)}] {work.name}")
+                started, busy = time.time(), Load()
                 result = runner.run(
                     work.quick() if options.quick else work, options.threads, options.rounds
                 )
-                found["works"].append(result | {"load": busy.since()})
+                result |= {"seconds": time.time() - started, "load": busy.since()}
+                found["works"].append(result)
+                found["versions"] |= runner.versions
+                store(found, options.output)
                 for line in report.progress(result):
                     say("    " + line)
-            found |= {"versions": runner.versions, "failures": runner.failures}
-    found |= {
-        "seconds": time.time() - begin,
-        "load": load.since(),
-        "notes": [probes.missing] if probes.missing else [],
-    }
-    return found
+    order = [work.name for work in WORKS]
+    found["works"].sort(key=lambda result: order.index(result["work"]["name"]))
+
+
+def store(found: dict[str, Any], output: Path) -> None:
+    """Writes results.json, whole or not at all."""
+    path = output / "results.json"
+    temporary = path.with_name("results.json.new")
+    temporary.write_text(json.dumps(found, indent=1) + "\n")
+    temporary.replace(path)
 
 
 def write(found: dict[str, Any], output: Path) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "results.json").write_text(json.dumps(found, indent=1) + "\n")
+    store(found, output)
     (output / "results.md").write_text(report.page(found))
     plots.draw(found, output)
     say(f"written: {output / 'results.json'}, results.md, and plots")
 
 
 def verdict(found: dict[str, Any]) -> int:
-    """1 if some peer computed something else than we did, else 0."""
-    disagreements = [line for row in results.rows(found) for line in row.disagreements()]
-    for line in disagreements:
-        print(f"not the same computation: {line}", file=sys.stderr)
-    return 1 if disagreements else 0
+    """1 if some peer computed something else than we did, or ours failed, else 0."""
+    wrong = [
+        f"not the same computation: {line}"
+        for row in results.rows(found)
+        for line in row.disagreements()
+    ]
+    wrong += [
+        f"{result['work']['name']}: ours failed: {failure['reason']}"
+        for result in found["works"]
+        for failure in result["failures"]
+        if failure["peer"] == "ours"
+    ]
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
 
 
 def main(argv: list[str]) -> int:
@@ -128,7 +183,12 @@ def main(argv: list[str]) -> int:
         )
         return 0
     options = arguments(argv)
-    found = measure(options)
+    try:
+        found = begin(options)
+        measure(options, found)
+    except AnotherRun as error:
+        print(error, file=sys.stderr)
+        return 2
     write(found, options.output)
     return verdict(found)
 

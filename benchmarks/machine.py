@@ -1,5 +1,6 @@
 """What the figures were measured on, and how busy it was meanwhile."""
 
+import hashlib
 import json
 import os
 import platform
@@ -72,6 +73,19 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def commit() -> str:
+    """The commit of the sources, with "-dirty" behind it if they were changed; empty outside
+    of a repository."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        cwd=PROBES.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()
+
+
 def facts() -> dict[str, Any]:
     from cnn_mnist import _core
 
@@ -83,6 +97,7 @@ def facts() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "extension": _core._build(),
+        "extension_sha256": hashlib.sha256(Path(_core.__file__).read_bytes()).hexdigest(),
         "path": _core._isa(),
     }
 

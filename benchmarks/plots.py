@@ -209,7 +209,12 @@ def draw_roofline(rows: list[Row]) -> Figure | None:
 def _roofline_panel(axes: Axes, rows: list[Row]) -> None:
     peak = max(row.limits["fma_gflops"] for row in rows)
     bandwidth = max(row.limits["copy_gbytes"] for row in rows)
-    low, high = 2.0, 4000.0
+    intensities = [
+        row.work.flop(density) / row.work.bytes(density)
+        for row in rows
+        for density in (1.0, row.density)
+    ]
+    low, high = 2.0, 1.5 * max(intensities)
     ridge = peak / bandwidth
     axes.plot([low, ridge, high], [low * bandwidth, peak, peak], color=INK, linewidth=1.6)
     axes.annotate(
@@ -355,4 +360,4 @@ def _threads_panel(axes: Axes, rows: list[Row]) -> None:
     axes.plot(counts, [count / counts[0] for count in counts], "--", color=FAINT, linewidth=1)
     axes.set(xlabel="threads", ylabel="times faster", xticks=counts, title="speed-up by threads")
     axes.grid()
-    axes.legend()
+    axes.legend(fontsize=6.5, ncols=2, loc="upper left", framealpha=0.8, frameon=True)

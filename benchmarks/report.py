@@ -120,7 +120,8 @@ def losses_table(found: dict[str, Any]) -> str:
 
 
 def machine_lines(found: dict[str, Any]) -> str:
-    machine, load = found["machine"], found["load"]
+    machine, load = found["machine"], results.load(found)
+    seconds = sum(result["seconds"] for result in found["works"])
     limits: dict[int, dict[str, float]] = {}
     for row in results.rows(found):
         best = limits.setdefault(row.threads, {})
@@ -145,9 +146,11 @@ def machine_lines(found: dict[str, Any]) -> str:
         ),
         ", ".join(f"{name} {version}" for name, version in found["versions"].items())
         + f", Python {machine['python']}",
-        f"{found['created']}, {found['rounds']} rounds, {found['seconds']:.0f} s"
+        f"{found['created']}, commit {found['commit'] or 'unknown'}, {found['rounds']} rounds, "
+        f"{seconds:.0f} s"
         + (f"; steal {load['steal']:.1%}, load average {load['load_average']:.1f}" if load else ""),
-        *(f"{peer} took no part: {reason}" for peer, reason in found["failures"].items()),
+        *(f"no time of {peer}: {reason}" for peer, reason in results.failures(found).items()),
+        *(["small works, one round (--quick): a look, no measurement"] if found["quick"] else []),
         *found["notes"],
     ]
     return "\n".join(f"- {line}" for line in lines) + "\n"
@@ -173,8 +176,10 @@ def insert(found: dict[str, Any], path: Path) -> None:
     Raises
     ------
     ValueError
-        If the page does not have both markers, in this order.
+        If the page does not have both markers, in this order, or the run was a quick one.
     """
+    if found["quick"]:
+        raise ValueError("a run with --quick measures nothing that belongs into a page")
     text = path.read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from . import peers
 from .works import GROWTH_LIMIT, Work
 
 # How far a peer's values may lie from ours. A run of float32 training parts from another
@@ -63,6 +64,11 @@ class Row:
         peers = [timing for timing in self.timings if timing.peer != "ours"]
         return min(peers, key=lambda timing: timing.best, default=None)
 
+    @property
+    def missing(self) -> list[str]:
+        """Peers that can do the work and have no time: failed, not installed, not asked."""
+        return [peer for peer in peers.able(self.work) if not self.timing(peer)]
+
     def ratio(self, figure: str = "best") -> float | None:
         """Our time over the best peer's; figure: best or median."""
         if not self.ours or not self.rival:
@@ -91,10 +97,13 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """stretch, met, missed, or nothing where there is no bar to meet."""
-        ratio = self.ratio()
-        if self.bar is None or ratio is None:
+        """stretch, met, missed, or nothing where there is no bar to meet; no judgement while
+        somebody is missing who might have been the best peer."""
+        if self.bar is None:
             return ""
+        ratio = self.ratio()
+        if self.missing or ratio is None:
+            return "not judged: no " + ", ".join(self.missing)
         share, work = self.peak_share, self.work
         if ratio > self.bar or (work.peak_bar and share is not None and share < work.peak_bar):
             return "missed"
@@ -180,6 +189,29 @@ def rows(results: dict[str, Any]) -> list[Row]:
                     )
                 )
     return found
+
+
+def failures(results: dict[str, Any]) -> dict[str, str]:
+    """Why a peer is missing: "peer, n thread(s)" -> the works, the reason."""
+    works: dict[tuple[str, str], list[str]] = {}
+    for result in results["works"]:
+        for failure in result["failures"]:
+            who = f"{failure['peer']}, {failure['threads']} thread(s)"
+            works.setdefault((who, failure["reason"]), []).append(result["work"]["name"])
+    return {
+        f"{who} ({', '.join(dict.fromkeys(names))})": reason
+        for (who, reason), names in works.items()
+    }
+
+
+def load(results: dict[str, Any]) -> dict[str, float]:
+    """How busy the machine was during the works, the mean over their time."""
+    works = [work for work in results["works"] if work["load"]]
+    total = sum(work["seconds"] for work in works)
+    return {
+        key: sum(work["load"][key] * work["seconds"] for work in works) / total
+        for key in (works[0]["load"] if total else ())
+    }
 
 
 def _best_limits(samples: list[dict[str, float]]) -> dict[str, float]:

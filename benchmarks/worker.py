@@ -2,13 +2,15 @@
 
 Reads one JSON object a line and answers each with one: {"prepare": work} makes the arrays
 and does the work once, uncounted (compilation, caches, first touch); {"run": true} times
-it. The libraries may print: their standard output goes where the errors go.
+it; {"forget": true} frees the arrays. The libraries may print: their standard output goes where the errors go.
 """
 
+import gc
 import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -63,26 +65,32 @@ class Session:
     """What a worker remembers from one line to the next: its peer and the prepared call."""
 
     peer: ModuleType
-    call: Callable[[], Any]
+    call: Callable[[], Any] | None
     count: int  # of calls in one sample
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def forget(self) -> dict[str, Any]:
+        self.call = None
+        gc.collect()
+        return {}
 
     def start(self, peer: str, threads: int) -> dict[str, Any]:
         self.peer = peers.module(peer)
         return {"versions": self.peer.start(threads)}
 
     def prepare(self, work: Work) -> dict[str, Any]:
+        self.forget()
         case = data.load(self.folder, work)
-        self.call = getattr(self.peer, work.kind)(case)
+        self.call = call = getattr(self.peer, work.kind)(case)
         before = resident_memory()
         reset_peak_memory()
         begin = time.perf_counter()
-        values = np.asarray(self.call(), np.float64).ravel()
+        values = np.asarray(call(), np.float64).ravel()
         seconds = time.perf_counter() - begin
         memory = peak_memory() - before
-        self.count = repetitions(self.call, seconds)
+        self.count = repetitions(call, seconds)
         return {
             "values": values.tolist(),
             "density": case.density,
@@ -93,6 +101,10 @@ class Session:
     def answer(self, message: dict[str, Any]) -> dict[str, Any]:
         if "prepare" in message:
             return self.prepare(Work(**message["prepare"]))
+        if "forget" in message:
+            return self.forget()
+        if self.call is None:
+            raise RuntimeError("run comes after prepare")
         return timed(self.call, self.count)
 
 
@@ -103,6 +115,7 @@ def serve(peer: str, threads: int, folder: Path, requests: TextIO, answers: Text
         except Exception as error:  # noqa: BLE001 - a peer's failure, whatever it is, is a result
             text = (str(error).strip() or "no message").splitlines()[0]
             result = {"error": f"{type(error).__name__}: {text}"}
+            traceback.print_exc()
         print(json.dumps(result), file=answers, flush=True)
 
     session = Session(folder)

@@ -48,9 +48,16 @@ class Work:
         return width * self.rows * self.epochs * self.sizes[0]
 
     def quick(self) -> "Work":
-        """The same work in small, for a look or a test."""
-        rows = min(self.rows, 200 if self.batch == 1 else 2_000)
-        return replace(self, rows=rows, epochs=min(self.epochs, 2))
+        """The same work in small, for a look or a test; without the bars of the real one."""
+        return replace(
+            self,
+            rows=min(self.rows, 200 if self.batch == 1 else 2_000),
+            epochs=min(self.epochs, 2),
+            bar=None,
+            stretch=None,
+            peak_bar=None,
+            peak_stretch=None,
+        )
 
 
 def both(value: float) -> Bar:

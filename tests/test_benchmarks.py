@@ -1,11 +1,7 @@
-"""The benchmark's own arithmetic, its pages, and a small run of it."""
+"""The benchmark's own arithmetic and its pages."""
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +10,7 @@ from benchmarks import data, peers, plots, report, results, works
 from benchmarks.__main__ import main
 from benchmarks.works import Work
 
-import cnn_mnist
 from cnn_mnist import bench
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def run_of(peer, seconds, values, threads=1):
@@ -33,11 +26,17 @@ def run_of(peer, seconds, values, threads=1):
     }
 
 
+def runs_of(work, ours, others):
+    """Runs of everyone who can do the work: ours in so many seconds, the others each."""
+    return [run_of(peer, [ours if peer == "ours" else others], [1.0]) for peer in peers.able(work)]
+
+
 def found_of(*measured):
     """A stored run: pairs of a work and its runs, one thread, a peak of 100 GFLOP/s."""
     limit = {"fma_gflops": 100.0, "copy_gbytes": 10.0, "distance_ns": 30.0}
     return {
         "created": "2026-01-01T00:00:00+00:00",
+        "commit": "0123456789ab",
         "quick": False,
         "rounds": 2,
         "threads": [1],
@@ -51,15 +50,19 @@ def found_of(*measured):
             "python": "3.11",
         },
         "works": [
-            {"work": asdict(work), "runs": runs, "limits": {"1": [limit]}}
+            {
+                "work": asdict(work),
+                "runs": runs,
+                "limits": {"1": [limit]},
+                "failures": [],
+                "seconds": 1.0,
+                "load": {"steal": 0.01, "idle": 0.5, "load_average": 1.0},
+            }
             for work, runs in measured
         ],
         "data": "digits",
         "versions": {"torch": "2"},
-        "failures": {},
         "notes": [],
-        "seconds": 1.0,
-        "load": {"steal": 0.01, "idle": 0.5, "load_average": 1.0},
     }
 
 
@@ -103,20 +106,22 @@ def test_ratio_is_to_the_best_peer_and_its_median(tmp_path):
 
 @pytest.mark.parametrize(("ours", "verdict"), [(1.5, "stretch"), (2.0, "met"), (2.3, "missed")])
 def test_verdict_on_a_ratio(ours, verdict):
-    (row,) = results.rows(
-        found_of((FIT, [run_of("ours", [ours], [1.0]), run_of("NumPy", [10.0], [1.0])]))
-    )
+    (row,) = results.rows(found_of((FIT, runs_of(FIT, ours, 10.0))))
     assert row.verdict == verdict
+
+
+@pytest.mark.parametrize("absent", ["JAX", "ours"])
+def test_no_verdict_while_somebody_is_missing(absent):
+    runs = [run for run in runs_of(FIT, 1.5, 10.0) if run["peer"] != absent]
+    (row,) = results.rows(found_of((FIT, runs)))
+    assert row.verdict == f"not judged: no {absent}"
+    assert "not judged" in report.bars_table(found_of((FIT, runs))) or absent == "ours"
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.7, "missed"), (0.85, "met"), (0.92, "stretch")])
 def test_verdict_on_a_share_of_the_peak(share, verdict):
     seconds = ZERO_FREE.flop() / (share * 100e9)
-    (row,) = results.rows(
-        found_of(
-            (ZERO_FREE, [run_of("ours", [seconds], [1.0]), run_of("NumPy", [10 * seconds], [1.0])])
-        )
-    )
+    (row,) = results.rows(found_of((ZERO_FREE, runs_of(ZERO_FREE, seconds, 10 * seconds))))
     assert row.peak_share == pytest.approx(share)
     assert row.verdict == verdict
 
@@ -166,6 +171,14 @@ def test_epoch_means_weigh_the_short_batch():
     assert [len(range(*rows.indices(6))) for rows in peers.batches(case, 0)] == [4, 2]
 
 
+def test_load_of_a_run_is_the_mean_over_its_time():
+    found = found_of((FIT, []), (ZERO_FREE, []))
+    found["works"][0] |= {"seconds": 3.0, "load": {"steal": 0.2}}
+    found["works"][1] |= {"seconds": 1.0, "load": {"steal": 0.6}}
+    assert results.load(found) == {"steal": pytest.approx(0.3)}
+    assert results.load(found | {"works": []}) == {}
+
+
 def test_shuffled_orders_are_the_data_loaders():
     generator = torch.Generator().manual_seed(data.SEED)
     loader = torch.utils.data.DataLoader(
@@ -188,6 +201,9 @@ def test_table_goes_between_the_markers_of_a_page(tmp_path):
     assert text.endswith(f"{report.END}\nafter\n")
     assert "old" not in text
     assert text.count("| 2.00 s | 10.0 ms (NumPy) | **200.00** |") == 1
+    with pytest.raises(ValueError, match="--quick"):
+        report.insert(found | {"quick": True}, page)
+    assert page.read_text() == text
     page.write_text("no markers")
     with pytest.raises(ValueError, match="benchmark table: begin"):
         report.insert(found, page)
@@ -236,82 +252,6 @@ def test_plots_of_a_run(tmp_path):
         "scaling.svg",
     ]
     assert all(path.stat().st_size > 5000 for path in written)
-
-
-def benchmark(*arguments, shadow=None):
-    """Runs the benchmark; what lies in `shadow` is imported before what is installed."""
-    package = Path(cnn_mnist.__file__).parents[1]
-    path = os.pathsep.join(str(folder) for folder in (shadow, package) if folder)
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-        env=os.environ | {"PYTHONPATH": path},
-    )
-
-
-def test_small_run(tmp_path):
-    """Ours against NumPy and SciPy, every kind of work but the lesson's loop, whose only peer is
-    torch: the same values, and all the files."""
-    done = benchmark(
-        "fit-3",
-        "shuffled",
-        "predict",
-        "softmax-64",
-        "cross_entropy_gradient-64",
-        "growth-base",
-        "--quick",
-        "--threads",
-        1,
-        "--peers",
-        "ours",
-        "NumPy",
-        "SciPy",
-        "--output",
-        tmp_path,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads((tmp_path / "results.json").read_text())
-    assert found["failures"] == {}
-    measured = results.rows(found)
-    assert [row.work.name for row in measured] == [
-        "fit-3",
-        "shuffled",
-        "predict",
-        "softmax-64",
-        "cross_entropy_gradient-64",
-    ]
-    for row in measured:
-        assert {timing.peer for timing in row.timings} >= {"ours"}
-        assert len(row.timings) == 2
-        assert row.ratio() > 0
-        assert list(row.disagreements()) == []
-    (growth,) = results.growths(found)
-    assert growth.times == 1.0
-    assert "| `fit`, 3 epochs" in (tmp_path / "results.md").read_text()
-    assert (tmp_path / "peers.svg").exists()
-
-
-def test_absent_peer_is_noted_and_the_rest_goes_on(tmp_path):
-    blocker = tmp_path / "scipy"
-    blocker.mkdir()
-    (blocker / "__init__.py").write_text("raise ImportError('not today')")
-    done = benchmark(
-        "softmax-1",
-        "--quick",
-        "--peers",
-        "ours",
-        "SciPy",
-        "--output",
-        tmp_path / "out",
-        shadow=tmp_path,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert found["failures"] == {"SciPy": "ImportError: not today"}
-    assert "SciPy took no part: ImportError: not today" in (tmp_path / "out/results.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data import Case, Integers
+from ..works import Work
 
 Call = Callable[[], ArrayLike]
 
@@ -43,6 +44,11 @@ KINDS = {
 
 def module(name: str) -> ModuleType:
     return import_module(f"{__name__}.{MODULES[name]}")
+
+
+def able(work: Work) -> tuple[str, ...]:
+    """The peers that can do a work."""
+    return work.peers or KINDS[work.kind]
 
 
 def batches(case: Case, epoch: int) -> Iterator[slice | Integers]:
