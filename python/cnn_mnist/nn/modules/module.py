@@ -379,7 +379,7 @@ class Module:
         return destination
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> IncompatibleKeys:
         """Copy values into all parameters and persistent buffers, in place.
 
@@ -389,6 +389,8 @@ class Module:
             By path, as `state_dict` gives them; arrays and torch tensors will do.
         strict : bool
             Paths that are missing or unknown are errors.
+        assign : bool
+            Take the Tensors themselves, in their own dtype, instead of copying their values.
 
         Returns
         -------
@@ -403,7 +405,7 @@ class Module:
             Naming every path that is missing, unknown or of another shape. Nothing has
             changed then.
         """
-        return load_state(self, state_dict, strict)
+        return load_state(self, state_dict, strict, assign)
 
     def extra_repr(self) -> str:
         """What a subclass adds to its text, between the parentheses."""

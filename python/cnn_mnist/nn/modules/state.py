@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...grad_mode import no_grad
 from ...operations.creation import as_tensor
 from ...tensor import Tensor
+from ..parameter import Parameter
 
 if TYPE_CHECKING:
     from .module import Module
@@ -38,8 +39,10 @@ def own_state(module: Module) -> Iterator[tuple[str, Tensor]]:
             yield name, buffer
 
 
-def load_state(module: Module, state_dict: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
-    """Check all of `state_dict` against the module, then copy it in."""
+def load_state(
+    module: Module, state_dict: Mapping[str, Any], strict: bool, assign: bool
+) -> IncompatibleKeys:
+    """Check all of `state_dict` against the module, then copy it in, or let it take its place."""
     if not isinstance(state_dict, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
     own = module.state_dict(keep_vars=True)
@@ -69,15 +72,27 @@ def load_state(module: Module, state_dict: Mapping[str, Any], strict: bool) -> I
                 f"size mismatch for {path}: copying a param with shape {value.shape} "
                 f"from checkpoint, the shape in current model is {target.shape}."
             )
-        copies.append((target, value))
+        copies.append((path, target, value))
     if errors:
         raise RuntimeError(
             f"Error(s) in loading state_dict for {module._get_name()}:\n\t" + "\n\t".join(errors)
         )
     with no_grad():
-        for target, value in copies:
-            target.copy_(value)
+        for path, target, value in copies:
+            if assign:
+                _assign(module, path, target, value)
+            else:
+                target.copy_(value)
     return IncompatibleKeys(missing, unexpected)
+
+
+def _assign(module: Module, path: str, target: Tensor, value: Tensor) -> None:
+    owner, _, name = path.rpartition(".")
+    if isinstance(target, Parameter):
+        if not isinstance(value, Parameter):
+            value = Parameter(value, requires_grad=target.requires_grad)
+        value.requires_grad_(target.requires_grad)
+    setattr(module.get_submodule(owner), name, value)
 
 
 def _quoted(paths: list[str]) -> str:
