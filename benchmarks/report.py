@@ -180,12 +180,15 @@ def insert(found: dict[str, Any], path: Path) -> None:
     """
     if found["quick"]:
         raise ValueError("a run with --quick measures nothing that belongs into a page")
-    text = path.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} needs the lines {BEGIN!r} and {END!r}, in this order")
-    body = f"{BEGIN}\n{bars_table(found)}\n{machine_lines(found)}{END}"
+    replace_between(path, BEGIN, END, f"{bars_table(found)}\n{machine_lines(found)}")
+
+
+def replace_between(path: Path, begin: str, end: str, body: str) -> None:
+    """Writes `body`, which ends with a newline, between two markers of a page."""
+    before, first, rest = path.read_text().partition(begin)
+    _, last, after = rest.partition(end)
+    if not first or not last:
+        raise ValueError(f"{path} needs the lines {begin!r} and {end!r}, in this order")
     temporary = path.with_name(path.name + ".new")
-    temporary.write_text(before + body + after)
+    temporary.write_text(f"{before}{begin}\n{body}{end}{after}")
     os.replace(temporary, path)
