@@ -61,6 +61,7 @@ F.cross_entropy(x, y, v, reduction='none'); F.cross_entropy(x, None); F.cross_en
 F.cross_entropy(x, b); F.cross_entropy(n, k[:2]); F.cross_entropy(n*k[0], k[:2])
 F.cross_entropy(x, k[:2], None, False)
 F.cross_entropy(x, k[:2], v, ignore_index=0, label_smoothing=.2)
+F.cross_entropy(i, y); F.cross_entropy(u, x); F.cross_entropy(b, y); F.cross_entropy(x, y.double())
 F.cross_entropy(c, T.zeros(2, 4).long()); F.cross_entropy(c, T.zeros(2, 5).long())
 F.cross_entropy(c, c, reduction='none')
 F.cross_entropy(c, T.zeros(2, 4).long(), label_smoothing=.1, reduction='none')

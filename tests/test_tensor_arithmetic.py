@@ -14,6 +14,7 @@ x+v; v+x; x+T.ones(2); x*T.ones(3, 1); x+T.ones(2, 1); x-T.ones(4); T.ones(2, 1)
 x@y
 x@v; v@v; v@x.T; x@T.ones(2); v@T.ones(2); x@i; x@d; z@x; c@T.ones(4); c@T.ones(4, 2)
 c@T.ones(2, 4, 5); c@T.ones(3, 4, 5); v@c; T.ones(3)@c; i@i.T; i@k
+b@b.T; u**-1; u**-1.; b**-1; x-b; b-x; True-x; x-True; 0*d%-y; r%y; r%2; r//2; 2%r; b//b; b%b
 """)
 
 COMPARISONS = cases("""
@@ -28,7 +29,7 @@ i.abs(); b.exp(); b.abs(); u.abs(); u.exp(); x.relu(); i.relu(); b.relu(); n.rel
 x.clamp(0); x.clamp(-1, 1); x.clamp(max=1); x.clamp(min=1, max=0); x.clamp_min(0.)
 x.clamp_min(0); i.clamp(2); i.clamp(2, 4); i.clamp(2.5); i.clamp_min(2); x.clamp()
 n.clamp(0, 2); T.exp(x); T.log(x); T.abs(x); T.relu(x); x.clamp(v); z.exp(); e.exp(); d.exp()
-x.clamp(0.5); u.clamp(3)
+x.clamp(0.5); u.clamp(3); b.clamp(0); b.clamp(0, .5); b.clamp(True)
 """)
 
 

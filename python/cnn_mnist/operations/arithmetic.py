@@ -137,7 +137,7 @@ def pos(input: Tensor) -> Tensor:
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent. d(x^k) = k x^(k-1) dx + x^k log(x) dk; at x = 0, k >= 0 dk counts 0."""
     a, b, x, k = pair(input, exponent)
-    if x.dtype.kind in "iu" and b is None and k < 0:
+    if x.dtype.kind in "iu" and b is None and exponent < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     out = np.asarray(broadcast(_power, x, k))
     edges = edges_of((a, b))
@@ -246,6 +246,8 @@ def matmul(input: Any, other: Any) -> Tensor:
         raise RuntimeError(
             f"expected m1 and m2 to have the same dtype, but got: {_ctype(x)} != {_ctype(y)}"
         )
+    if x.dtype.kind == "b":
+        raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
     try:
         out = quiet(np.matmul, x, y)
     except ValueError:

@@ -95,7 +95,7 @@ def cross_entropy(
     """
     code = REDUCTIONS[reduction]
     probabilities = target._array.shape == input._array.shape
-    if probabilities and target._array.dtype.kind == "f":
+    if probabilities and target._array.dtype.kind == input._array.dtype.kind == "f":
         dtype = promote_types(input._array.dtype, target._array.dtype)
         input, target = cast(input, dtype), cast(target, dtype)
     _refuse_grad_of_weight("cross_entropy" if probabilities else "nll_loss", weight)
