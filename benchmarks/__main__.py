@@ -172,16 +172,26 @@ def verdict(found: dict[str, Any]) -> int:
     return 1 if wrong else 0
 
 
+def pages(command: str, paths: list[Path]) -> int:
+    """`report` and `readme`: pages from a stored run."""
+    if not 1 <= len(paths) <= (2 if command == "readme" else 1):
+        print("report takes RESULTS.json, readme RESULTS.json [PAGE.md]", file=sys.stderr)
+        return 2
+    try:
+        found = json.loads(paths[0].read_text())
+        if command == "readme":
+            report.insert(found, paths[1] if paths[1:] else Path("README.md"))
+        else:
+            write(found, paths[0].parent)
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
 def main(argv: list[str]) -> int:
-    if argv[:1] == ["report"]:
-        path = Path(argv[1])
-        write(json.loads(path.read_text()), path.parent)
-        return 0
-    if argv[:1] == ["readme"]:
-        report.insert(
-            json.loads(Path(argv[1]).read_text()), Path(argv[2] if len(argv) > 2 else "README.md")
-        )
-        return 0
+    if argv[:1] in (["report"], ["readme"]):
+        return pages(argv[0], [Path(path) for path in argv[1:]])
     options = arguments(argv)
     try:
         found = begin(options)

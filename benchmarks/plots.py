@@ -197,8 +197,11 @@ def draw_roofline(rows: list[Row]) -> Figure | None:
         _roofline_panel(axes, [row for row in shown if row.threads == count])
     grid[0, 0].set_ylabel("GFLOP/s")
     figure.suptitle(
-        "Roofline: hollow counts every product of the dense network, full only those "
-        "with non-zero pixels",
+        fill(
+            "Roofline: hollow counts every product of the dense network, full only those "
+            "with non-zero pixels",
+            60 * len(threads),
+        ),
         x=0.01,
         ha="left",
         fontsize=11,

@@ -146,7 +146,7 @@ def machine_lines(found: dict[str, Any]) -> str:
         ),
         ", ".join(f"{name} {version}" for name, version in found["versions"].items())
         + f", Python {machine['python']}",
-        f"{found['created']}, commit {found['commit'] or 'unknown'}, {found['rounds']} rounds, "
+        f"{found['created']}, commit {found['commit'] or 'unknown'}, best of {found['rounds']} rounds, "
         f"{seconds:.0f} s"
         + (f"; steal {load['steal']:.1%}, load average {load['load_average']:.1f}" if load else ""),
         *(f"no time of {peer}: {reason}" for peer, reason in results.failures(found).items()),

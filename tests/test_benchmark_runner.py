@@ -192,6 +192,21 @@ def test_peer_that_dies_is_noted_and_started_again(run, end, reason):
     assert [line.strip() for line in said].count("about to die") == 2
 
 
+def test_pages_of_a_stored_run(tmp_path, capsys):
+    results_file, page = tmp_path / "results.json", tmp_path / "page.md"
+    assert main(["readme"]) == 2
+    assert main(["readme", str(results_file)]) == 2
+    assert "results.json" in capsys.readouterr().err
+    benchmark("softmax-1", "--quick", "--peers", "ours", "--output", tmp_path)
+    (tmp_path / "results.md").unlink()
+    assert main(["report", str(results_file)]) == 0
+    assert "# Benchmark" in (tmp_path / "results.md").read_text()
+    page.write_text("no markers")
+    results_file.write_text(results_file.read_text().replace('"quick": true', '"quick": false'))
+    assert main(["readme", str(results_file), str(page)]) == 2
+    assert "benchmark table: begin" in capsys.readouterr().err
+
+
 def test_our_own_failure_ends_with_an_error(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\nif 'worker' in ' '.join(sys.orig_argv): sys.modules['cnn_mnist.nn'] = None\n"
