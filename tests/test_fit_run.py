@@ -308,6 +308,16 @@ def test_parameters_that_overflow_in_the_last_step_raise(pixel, bias, momentum):
     assert (error.value.epoch, error.value.step) == (1, 0)
 
 
+def test_large_parameters_are_finite_though_their_sum_is_not():
+    model = nn.Linear(1, 2)
+    with cnn_mnist.no_grad():
+        model.weight.zero_()
+        model.bias.fill_(3e38)
+    x, y = np.ones((1, 1), np.float32), np.array([0])
+    history = cnn_mnist.fit(model, x, y, epochs=2, batch_size=1, lr=0.0)
+    np.testing.assert_allclose(history.loss, math.log(2), rtol=1e-6)
+
+
 def test_a_learning_rate_of_a_callback_is_checked_in_the_dtype_of_the_model():
     def explode(epoch):
         epoch.lr = 1e39
