@@ -55,8 +55,7 @@ def rsub(input: Any, other: Any) -> Tensor:
 def refuse_bool(*operands: Any) -> None:
     """RuntimeError if one is bool: torch's rule for differences."""
     for each in operands:
-        kind = each._array.dtype.kind if isinstance(each, Storage) else None
-        if kind == "b" or isinstance(each, bool):
+        if type(each) is bool or (isinstance(each, Storage) and each._array.dtype.kind == "b"):
             raise RuntimeError(
                 "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
                 "trying to invert a mask, use the `~` or `logical_not()` operator instead."

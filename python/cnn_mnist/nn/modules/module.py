@@ -108,13 +108,22 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        for kind in ("_parameters", "_buffers", "_modules"):
-            registered = own.get(kind)
-            if registered is not None and name in registered:
-                return registered[name]
+        if "_parameters" in own:  # else a subclass has not called super().__init__() yet
+            if name in own["_parameters"]:
+                return own["_parameters"][name]
+            if name in own["_buffers"]:
+                return own["_buffers"][name]
+            if name in own["_modules"]:
+                return own["_modules"][name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if (
+            isinstance(value, Parameter)
+            and self.__dict__.get("_parameters", {}).get(name) is value
+            and value._node is None
+        ):
+            return  # `self.weight -= step` assigns what is there
         kind = self._kind_of(name, value)
         if kind is None:
             super().__setattr__(name, value)
