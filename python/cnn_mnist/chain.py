@@ -91,22 +91,24 @@ class Chain:
     def _check_shapes(self) -> None:
         before = None
         for path, weight, bias in self.linear:
-            arrays = [weight._array] if bias is None else [weight._array, bias._array]
-            shapes = [array.shape for array in arrays]
+            w, b = weight._array, None if bias is None else bias._array
             name = f"layer {path}: " if path else ""
-            if any(array.dtype != self.dtype for array in arrays):
+            if w.dtype != self.dtype or b is not None and b.dtype != self.dtype:
+                types = [str(each.dtype) for each in (w, b) if each is not None]
                 raise RuntimeError(
                     f"{name}expected parameters of one dtype in all layers, "
-                    f"{self.dtype}, got {[str(each.dtype) for each in arrays]}"
+                    f"{self.dtype}, got {types}"
                 )
-            if len(shapes[0]) != 2 or bias is not None and shapes[1] != shapes[0][:1]:
+            if w.ndim != 2 or b is not None and b.shape != w.shape[:1]:
+                shapes = [each.shape for each in (w, b) if each is not None]
                 raise RuntimeError(f"{name}expected a weight (O, I) and a bias (O), got {shapes}")
-            if before is not None and shapes[0][1] != before:
+            classes, features = w.shape
+            if before is not None and features != before:
                 raise RuntimeError(
                     f"{name}expected {before} in_features, the out_features of "
-                    f"the layer before, got {shapes[0][1]}"
+                    f"the layer before, got {features}"
                 )
-            before = shapes[0][0]
+            before = classes
 
     def layers(self) -> _Layers:
         """What the compiled module takes: the arrays of the parameters, not copies."""
