@@ -293,30 +293,6 @@ int cm_array_commit(struct cm_array *a)
     return PyArray_ResolveWritebackIfCopy(array_of(a)) < 0 ? -1 : 0;
 }
 
-static inline void swap_axes(char *restrict out, const char *restrict in,
-                             ptrdiff_t outer, ptrdiff_t rows, ptrdiff_t columns,
-                             const size_t bytes)
-{
-    enum { TILE = 16 }; /* so that neither side leaves the first cache within a tile */
-    const ptrdiff_t plane = rows * columns * (ptrdiff_t)bytes;
-    for (ptrdiff_t o = 0; o < outer; o++, in += plane, out += plane)
-        for (ptrdiff_t r0 = 0; r0 < rows; r0 += TILE)
-            for (ptrdiff_t c0 = 0; c0 < columns; c0 += TILE)
-                for (ptrdiff_t r = r0; r < rows && r < r0 + TILE; r++)
-                    for (ptrdiff_t c = c0; c < columns && c < c0 + TILE; c++)
-                        memcpy(out + (size_t)(c * rows + r) * bytes,
-                               in + (size_t)(r * columns + c) * bytes, bytes);
-}
-
-void cm_swap_axes(void *restrict out, const void *restrict in, ptrdiff_t outer,
-                  ptrdiff_t rows, ptrdiff_t columns, enum cm_type type)
-{
-    if (type == CM_F32)
-        swap_axes(out, in, outer, rows, columns, 4);
-    else
-        swap_axes(out, in, outer, rows, columns, 8);
-}
-
 PyObject *cm_array_scale(const struct cm_array *gradient, const struct cm_array *factor,
                          int axis)
 {
@@ -332,6 +308,24 @@ PyObject *cm_array_scale(const struct cm_array *gradient, const struct cm_array 
     PyObject *product = PyNumber_Multiply(gradient->object, spread);
     Py_DECREF(spread);
     return product;
+}
+
+PyObject *cm_ndarray_of(PyObject *object)
+{
+    if (PyArray_CheckExact(object))
+        return Py_NewRef(object);
+    return PyArray_FromAny(object, NULL, 0, 0, NPY_ARRAY_ENSUREARRAY, NULL);
+}
+
+int cm_ndarray_owns(PyObject *object)
+{
+    return PyArray_CheckExact(object) && !PyArray_BASE((PyArrayObject *)object);
+}
+
+PyObject *cm_ndarray_copy(PyObject *object)
+{
+    return PyArray_FromAny(object, NULL, 0, 0,
+                           NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_ENSURECOPY, NULL);
 }
 
 /* First byte of the array's memory and the byte behind its last. */

@@ -81,6 +81,13 @@ void cm_swap_axes(void *restrict out, const void *restrict in, ptrdiff_t outer,
 PyObject *cm_array_scale(const struct cm_array *gradient, const struct cm_array *factor,
                          int axis);
 
+/* The array itself, or what offers an array as a plain one; a new reference or NULL. */
+PyObject *cm_ndarray_of(PyObject *object);
+/* The same, always a copy. */
+PyObject *cm_ndarray_copy(PyObject *object);
+/* Whether it is a plain array that looks at nobody else's memory. */
+int cm_ndarray_owns(PyObject *object);
+
 /* Bytes of one element, float32 or float64. */
 static inline size_t cm_type_bytes(enum cm_type type)
 {

@@ -7,6 +7,7 @@
 
 #include "../kernels/kernels.h"
 #include "../runtime/pool.h"
+#include "tape.h"
 
 struct cm_state {
     PyTypeObject *generator_type, *trainer_type;
@@ -14,6 +15,7 @@ struct cm_state {
     void *work;               /* scratch for a kernel, while no call is using it */
     struct cm_pool *pool;     /* NULL until the first call that can use it */
     int threads;              /* at least 1 */
+    struct cm_tape tape;
 };
 
 static inline struct cm_state *cm_state_of(PyObject *module)
@@ -27,12 +29,14 @@ static inline struct cm_state *cm_state_of(PyObject *module)
                       : (isa)->f64->kernel(__VA_ARGS__))
 
 /* Each part's functions; module.c adds them. */
+extern PyMethodDef cm_backward_methods[];
 extern PyMethodDef cm_forward_methods[];
 extern PyMethodDef cm_functional_methods[];
 extern PyMethodDef cm_linear_methods[];
 extern PyMethodDef cm_losses_methods[];
 extern PyMethodDef cm_machine_methods[];
 extern PyMethodDef cm_optimiser_methods[];
+extern PyMethodDef cm_record_methods[];
 extern PyMethodDef cm_rows_methods[];
 extern PyMethodDef cm_threads_methods[];
 /* The types, as new references; NULL with an exception set. */

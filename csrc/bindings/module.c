@@ -32,10 +32,11 @@ static int core_exec(PyObject *module)
     PyMethodDef *parts[] = {
         cm_functional_methods, cm_linear_methods,    cm_losses_methods,
         cm_machine_methods,    cm_optimiser_methods, cm_rows_methods,
-        cm_threads_methods,    cm_forward_methods,
+        cm_threads_methods,    cm_forward_methods,   cm_record_methods,
+        cm_backward_methods,
     };
     if (cm_arrays_init() < 0 || cm_machine_init(state) < 0 ||
-        cm_threads_init(state) < 0)
+        cm_threads_init(state) < 0 || cm_tape_init(&state->tape, module) < 0)
         return -1;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (PyModule_AddFunctions(module, parts[i]) < 0)
@@ -50,7 +51,7 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg)
     struct cm_state *state = cm_state_of(module);
     Py_VISIT(state->generator_type);
     Py_VISIT(state->trainer_type);
-    return 0;
+    return cm_tape_traverse(&state->tape, visit, arg);
 }
 
 static int core_clear(PyObject *module)
@@ -58,6 +59,7 @@ static int core_clear(PyObject *module)
     struct cm_state *state = cm_state_of(module);
     Py_CLEAR(state->generator_type);
     Py_CLEAR(state->trainer_type);
+    cm_tape_clear(&state->tape);
     return 0;
 }
 

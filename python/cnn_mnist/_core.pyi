@@ -5,11 +5,12 @@ negative. Reductions: 0 none, 1 mean, 2 sum. Every function checks all that its 
 assumes and raises torch's error types.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self, disjoint_base
 
 _Array: TypeAlias = NDArray[Any]
 
@@ -75,6 +76,90 @@ def cross_entropy_backward(dout: _Array, gradient: _Array, /) -> _Array: ...
 
 # the targets (rows) as int64, each in [0, classes) or ignore_index
 def labels(target: _Array, rows: int, classes: int, ignore_index: int, /) -> NDArray[np.int64]: ...
+
+# the tape ---------------------------------------------------------------------------------------
+@disjoint_base
+class Storage:
+    """What a Tensor is made of; `Tensor` adds the names.
+
+    _array : the elements. _grad : Tensor or None. _node : the node that made it, None for a
+    leaf. _requires_grad : bool. _version : [number of in-place changes], one list for all
+    Tensors over the same memory. _view : None, or (root, replay, spread, node): this
+    is replay(root), `spread` takes its gradient to root's, recorded when root's node was `node`.
+    """
+
+    _array: _Array
+    _grad: Any
+    _node: Node | None
+    _requires_grad: bool
+    _version: list[int]
+    _view: (
+        tuple[Storage, Callable[[_Array], _Array], Callable[[_Array], _Array], Node | None] | None
+    )
+    def __new__(cls, *args: Any, **keywords: Any) -> Self: ...
+
+@final
+class Node:
+    """One recorded operation.
+
+    name : torch's name of the gradient. gradients : gradient of the result -> gradients of the
+    inputs; None once freed. saved : (version list, version) of each Tensor whose value
+    `gradients` uses: a value that changed since must not be. retained : weak reference to the
+    result, if `retain_grad()` was called on it. next_functions : (node or leaf, 0) of each input.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def gradients(self) -> _Gradients | None: ...
+    saved: list[tuple[list[int], int]]
+    retained: Any
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]: ...
+
+_Gradients: TypeAlias = Callable[[_Array], Sequence[_Array | None]]
+_Inputs: TypeAlias = Sequence[Storage | None]
+
+# A new leaf Tensor over `array`, sharing its memory.
+def wrap(array: Any, kind: type[Any] = ..., /) -> Any: ...
+
+# Where the gradients of these inputs go: node, leaf or None; None for an operation that is
+# not to be recorded.
+def edges_of(inputs: _Inputs, /) -> list[Any] | None: ...
+def make_node(name: str, inputs: list[Any], gradients: _Gradients, /) -> Node: ...
+
+# The Tensor of an operation's result, with the node that passes gradients along `edges`.
+# `saved` and `saves_result` say which values `gradients` will use; a None in `saved` stands
+# for a value that cannot change, a number.
+def recorded(
+    array: Any,
+    name: str,
+    edges: list[Any],
+    gradients: _Gradients,
+    saved: tuple[Storage | None, ...] = (),
+    saves_result: bool = False,
+    /,
+) -> Any: ...
+
+# `recorded` if an input wants a gradient, else a Tensor without history.
+def record(
+    array: Any,
+    name: str,
+    inputs: _Inputs,
+    gradients: _Gradients,
+    saved: tuple[Storage | None, ...] = (),
+    saves_result: bool = False,
+    /,
+) -> Any: ...
+
+# Adds d root / d leaf, times `gradient`, to `.grad` of every leaf: of all, or of none if it
+# raises. NumPy's warnings must be off.
+def backward(root: Storage, gradient: _Array, retain_graph: bool, /) -> None: ...
+
+# The switch of this thread; set_grad_enabled returns what it was.
+def grad_enabled() -> bool: ...
+def set_grad_enabled(enabled: bool, /) -> bool: ...
+def set_tensor_type(kind: type[Any], current: Callable[[Any], None], /) -> None: ...
 
 # the optimiser: param (and buffer) change in place ------------------------------------------
 def sgd_step(

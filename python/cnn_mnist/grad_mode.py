@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar, overload
+
+from . import _core
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Self = TypeVar("_Self", bound="_Mode")
 
 
-class _Thread(threading.local):
-    grad_enabled = True
-
-
-thread = _Thread()
-
-
 def is_grad_enabled() -> bool:
     """Whether operations are recorded in this thread."""
-    return thread.grad_enabled
+    return _core.grad_enabled()
 
 
 class _Mode:
@@ -39,11 +33,10 @@ class _Mode:
         return mode if function is None else mode(function)
 
     def __enter__(self) -> None:
-        self._before = thread.grad_enabled
-        thread.grad_enabled = self.enabled
+        self._before = _core.set_grad_enabled(self.enabled)
 
     def __exit__(self, *error: object) -> None:
-        thread.grad_enabled = self._before
+        _core.set_grad_enabled(self._before)
 
     def __call__(self, function: _Function) -> _Function:
         mode = type(self)

@@ -67,9 +67,6 @@ class Tensor(Storage):
     def __init__(self, data: Any = ()) -> None:
         source = creation.tensor(data, dtype=dtypes.float32)
         self._array = source._array
-        self._grad = self._node = self._view = None
-        self._requires_grad = False
-        self._version = [0]
 
     # what it holds -------------------------------------------------------------------------
     @property

@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import contextvars
 import operator
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..dtypes import BOOL, F32, I64, of_numpy, result_type
+from ..quiet import quiet
 from ..tape import Array, Storage, record, wrap
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 array_of = np.array
-
-
-# NumPy's arithmetic without its warnings: torch divides by zero in silence --------------------
-class _Quiet(threading.local):
-    """Each thread's own context in which NumPy's floating-point warnings are off."""
-
-    def __init__(self) -> None:
-        context = contextvars.Context()
-        context.run(np.seterr, all="ignore")
-        self.run = context.run
-
-
-def _quiet_by_context(function: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return _quiet.run(function, *args)
-    except RuntimeError:  # within the context already: a finalizer called by the collector
-        return _quiet_by_errstate(function, *args)
-
-
-def _quiet_by_errstate(function: Callable[..., Any], *args: Any) -> Any:
-    with np.errstate(all="ignore"):
-        return function(*args)
-
-
-# NumPy 2 keeps its error state in a context variable, where entering a context is five times
-# cheaper than np.errstate.
-if int(np.__version__.split(".")[0]) >= 2:
-    _quiet = _Quiet()
-    quiet = _quiet_by_context
-else:
-    quiet = _quiet_by_errstate
 
 
 # operands ----------------------------------------------------------------------------------

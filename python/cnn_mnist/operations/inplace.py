@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._core import grad_enabled
 from ..dtypes import of_numpy
-from ..grad_mode import thread
 from ..tape import Array, Node, Storage, current, edges_of, make_node, wants_grad, wrap
 from . import arithmetic, pointwise
 from .arithmetic import add, div, mul, sub
@@ -30,7 +30,7 @@ def prepare(tensor: Storage, source: Storage | None = None) -> bool:
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."
         )
-    if not thread.grad_enabled:
+    if not grad_enabled():
         return False
     wanted = wants_grad(tensor, source) and x.dtype.kind == "f"
     if tensor._requires_grad and tensor._node is None:

@@ -1,0 +1,233 @@
+/* backward.c - the walk back over the tape. */
+#include "arguments.h"
+#include "arrays.h"
+#include "core.h"
+#include "tape.h"
+
+#include <string.h>
+
+/* A node that gradients have reached, and their sum: the gradient of its result. */
+struct reached {
+    struct cm_node *node;
+    PyObject *gradient;
+};
+
+/* Later operations have higher sequence numbers, so taking the highest first meets every
+   node after all nodes that feed it a gradient. */
+struct walk {
+    struct cm_tape *tape;
+    struct reached *queue; /* by rising sequence number */
+    Py_ssize_t count, room;
+    PyObject *leaves; /* dict: leaf -> gradient */
+    int retain_graph;
+};
+
+/* *sum += part; references are the caller's */
+static int add_to(PyObject **sum, PyObject *part)
+{
+    PyObject *total = PyNumber_Add(*sum, part);
+    if (!total)
+        return -1;
+    Py_SETREF(*sum, total);
+    return 0;
+}
+
+static int reach_node(struct walk *w, struct cm_node *node, PyObject *part)
+{
+    Py_ssize_t at = w->count; /* nearly always right, or one or two beyond */
+    while (at > 0 && w->queue[at - 1].node->sequence > node->sequence)
+        at--;
+    if (at > 0 && w->queue[at - 1].node == node)
+        return add_to(&w->queue[at - 1].gradient, part);
+    if (w->count == w->room) {
+        const Py_ssize_t room = 2 * w->room + 16;
+        struct reached *queue =
+            PyMem_Realloc(w->queue, (size_t)room * sizeof *w->queue);
+        if (!queue) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        w->queue = queue;
+        w->room = room;
+    }
+    memmove(w->queue + at + 1, w->queue + at,
+            (size_t)(w->count - at) * sizeof *w->queue);
+    w->queue[at].node = (struct cm_node *)Py_NewRef((PyObject *)node);
+    w->queue[at].gradient = Py_NewRef(part);
+    w->count++;
+    return 0;
+}
+
+/* A first gradient may become the leaf's own .grad: it must share memory with nothing,
+   neither with what it looks at nor with the gradient `g` that it was made of. */
+static int reach_leaf(struct walk *w, PyObject *leaf, PyObject *part, PyObject *g)
+{
+    PyObject *sum = PyDict_GetItemWithError(w->leaves, leaf);
+    if (!sum && PyErr_Occurred())
+        return -1;
+    PyObject *total;
+    if (sum)
+        total = PyNumber_Add(sum, part);
+    else if (part == g || !cm_ndarray_owns(part))
+        total = cm_ndarray_copy(part);
+    else
+        total = Py_NewRef(part);
+    const int status = total ? PyDict_SetItem(w->leaves, leaf, total) : -1;
+    Py_XDECREF(total);
+    return status;
+}
+
+static int check_saved(const struct cm_node *node)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(node->saved); i++) {
+        PyObject *pair = PyList_GET_ITEM(node->saved, i);
+        PyObject *now = PyList_GET_ITEM(PyTuple_GET_ITEM(pair, 0), 0);
+        PyObject *then = PyTuple_GET_ITEM(pair, 1);
+        const int same = PyObject_RichCompareBool(now, then, Py_EQ);
+        if (same == 0)
+            PyErr_Format(
+                PyExc_RuntimeError,
+                "one of the variables needed for gradient computation has been "
+                "modified by an inplace operation: a value saved for %U is at version "
+                "%S; expected version %S instead.",
+                node->name, now, then);
+        if (same != 1)
+            return -1;
+    }
+    return 0;
+}
+
+/* tensor.grad += gradient, which becomes the tensor's own when it had none */
+static int accumulate(const struct cm_tape *tape, PyObject *tensor, PyObject *gradient)
+{
+    struct cm_storage *s = cm_storage_of(tensor);
+    if (s->grad == Py_None) {
+        PyObject *grad = cm_wrap(tape->tensor_type, gradient);
+        if (grad)
+            Py_SETREF(s->grad, grad);
+        return grad ? 0 : -1;
+    }
+    struct cm_storage *grad = cm_storage_of(s->grad);
+    PyObject *sum = PyNumber_InPlaceAdd(grad->array, gradient);
+    Py_XDECREF(sum);
+    return sum ? cm_count_change(grad->version) : -1;
+}
+
+/* The gradient of an intermediate result is kept if retain_grad() asked for it. */
+static int retain(const struct cm_tape *tape, const struct cm_node *node, PyObject *g)
+{
+    if (node->retained == Py_None)
+        return 0;
+    PyObject *tensor = PyObject_CallNoArgs(node->retained);
+    if (!tensor)
+        return -1;
+    PyObject *own = tensor == Py_None ? NULL : cm_ndarray_copy(g);
+    const int status = own ? accumulate(tape, tensor, own) : PyErr_Occurred() ? -1 : 0;
+    Py_XDECREF(own);
+    Py_DECREF(tensor);
+    return status;
+}
+
+/* The gradients of a node's inputs, a tuple or list; what it saved is given back. */
+static PyObject *gradients_of(const struct walk *w, struct cm_node *node, PyObject *g)
+{
+    if (node->gradients == Py_None) {
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            "Trying to backward through the graph a second time (or directly access "
+            "saved tensors after they have already been freed). Saved intermediate "
+            "values of the graph are freed when you call .backward(). Specify "
+            "retain_graph=True if you need to backward through the graph a second time "
+            "or if you need to access saved tensors after calling backward.");
+        return NULL;
+    }
+    if (check_saved(node) < 0 || retain(w->tape, node, g) < 0)
+        return NULL;
+    PyObject *function = Py_NewRef(node->gradients);
+    if (node->keeps && !w->retain_graph)
+        Py_SETREF(node->gradients, Py_NewRef(Py_None));
+    PyObject *parts = PyObject_CallOneArg(function, g);
+    Py_DECREF(function);
+    if (!parts || PyTuple_Check(parts) || PyList_Check(parts))
+        return parts;
+    Py_DECREF(parts);
+    PyErr_Format(PyExc_TypeError, "%U: gradients must come as a tuple", node->name);
+    return NULL;
+}
+
+static int step(struct walk *w, struct cm_node *node, PyObject *gradient)
+{
+    PyObject *g = cm_ndarray_of(gradient); /* NumPy makes scalars of 0-d arrays */
+    PyObject *parts = g ? gradients_of(w, node, g) : NULL;
+    int status = parts ? 0 : -1;
+    for (Py_ssize_t i = 0; status == 0 && i < PyList_GET_SIZE(node->inputs) &&
+                           i < PySequence_Fast_GET_SIZE(parts);
+         i++) {
+        PyObject *target = PyList_GET_ITEM(node->inputs, i);
+        PyObject *part = PySequence_Fast_GET_ITEM(parts, i);
+        if (target == Py_None)
+            continue;
+        status = Py_IS_TYPE(target, w->tape->node_type)
+                     ? reach_node(w, cm_node_of(target), part)
+                     : reach_leaf(w, target, part, g);
+    }
+    Py_XDECREF(parts);
+    Py_XDECREF(g);
+    return status;
+}
+
+/* Leaves change only when all went well; those that no longer want a gradient do not. */
+static int accumulate_all(const struct walk *w)
+{
+    PyObject *leaf, *total;
+    Py_ssize_t at = 0;
+    int status = 0;
+    while (status == 0 && PyDict_Next(w->leaves, &at, &leaf, &total))
+        if (cm_storage_of(leaf)->requires_grad)
+            status = accumulate(w->tape, leaf, total);
+    return status;
+}
+
+static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    struct cm_tape *tape = &cm_state_of(module)->tape;
+    struct walk w = {.tape = tape};
+    PyObject *result = NULL;
+    if (cm_check_count("backward", nargs, 3) < 0 ||
+        cm_read_bool(&w.retain_graph, args[2]) < 0)
+        return NULL;
+    if (!PyObject_TypeCheck(args[0], tape->storage_type)) {
+        PyErr_SetString(PyExc_TypeError, "backward(): expected a Tensor");
+        return NULL;
+    }
+    PyObject *first = cm_storage_of(args[0])->node;
+    w.leaves = PyDict_New();
+    if (!w.leaves ||
+        (first == Py_None ? reach_leaf(&w, args[0], args[1], args[1])
+                          : reach_node(&w, cm_node_of(first), args[1])) < 0)
+        goto done;
+    while (w.count > 0) {
+        const struct reached last = w.queue[--w.count];
+        const int status = step(&w, last.node, last.gradient);
+        Py_DECREF(last.node);
+        Py_DECREF(last.gradient);
+        if (status < 0)
+            goto done;
+    }
+    if (accumulate_all(&w) == 0)
+        result = Py_NewRef(Py_None);
+done:
+    for (Py_ssize_t i = 0; i < w.count; i++) {
+        Py_DECREF(w.queue[i].node);
+        Py_DECREF(w.queue[i].gradient);
+    }
+    PyMem_Free(w.queue);
+    Py_XDECREF(w.leaves);
+    return result;
+}
+
+PyMethodDef cm_backward_methods[] = {
+    {"backward", CM_FASTCALL(backward),
+     "backward(root, gradient, retain_graph, /)\n--\n\n"},
+    {NULL, NULL, 0, NULL},
+};
