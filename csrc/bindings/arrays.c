@@ -88,6 +88,17 @@ int cm_array_open(struct cm_array *a, PyObject *object, const char *where)
     return 0;
 }
 
+int cm_array_refer(struct cm_array *a, PyObject *object, int writable)
+{
+    PyArrayObject *array = (PyArrayObject *)object;
+    if (!PyArray_CheckExact(object) || !PyArray_ISCARRAY_RO(array) ||
+        (writable && !PyArray_ISWRITEABLE(array)))
+        return 0;
+    refer(a, array);
+    a->data = PyArray_DATA(array);
+    return 1;
+}
+
 int cm_array_check_float(const struct cm_array *a, const char *kernel)
 {
     if (a->type == CM_F32 || a->type == CM_F64)
@@ -296,8 +307,6 @@ int cm_array_commit(struct cm_array *a)
 PyObject *cm_array_scale(const struct cm_array *gradient, const struct cm_array *factor,
                          int axis)
 {
-    if (factor->ndim == 0)
-        return PyNumber_Multiply(gradient->object, factor->object);
     npy_intp shape[NPY_MAXDIMS];
     memcpy(shape, gradient->shape, (size_t)gradient->ndim * sizeof *shape);
     shape[axis] = 1;

@@ -30,6 +30,9 @@ int cm_arrays_init(void);
 /* Refers to an ndarray of any type and layout, or takes a NumPy scalar as one;
    TypeError for anything else. */
 int cm_array_open(struct cm_array *a, PyObject *object, const char *where);
+/* Borrows an ndarray that is already laid out as the kernels want it, and with `writable`
+   may be written; 0 for anything else, without an exception. Not to be cleared. */
+int cm_array_refer(struct cm_array *a, PyObject *object, int writable);
 /* NotImplementedError in torch's words unless the type is float32 or float64:
    "<kernel>" not implemented for 'Long'. */
 int cm_array_check_float(const struct cm_array *a, const char *kernel);
@@ -77,7 +80,7 @@ int cm_array_commit(struct cm_array *a);
 void cm_swap_axes(void *restrict out, const void *restrict in, ptrdiff_t outer,
                   ptrdiff_t rows, ptrdiff_t columns, enum cm_type type);
 
-/* gradient * factor by NumPy, factor having no dimension `axis` unless it is 0-d. */
+/* gradient * factor by NumPy, factor having no dimension `axis`. */
 PyObject *cm_array_scale(const struct cm_array *gradient, const struct cm_array *factor,
                          int axis);
 

@@ -15,7 +15,7 @@ struct reached {
 /* Later operations have higher sequence numbers, so taking the highest first meets every
    node after all nodes that feed it a gradient. */
 struct walk {
-    struct cm_tape *tape;
+    const struct cm_state *state;
     struct reached *queue; /* by rising sequence number */
     Py_ssize_t count, room;
     PyObject *leaves; /* dict: leaf -> gradient */
@@ -98,23 +98,24 @@ static int check_saved(const struct cm_node *node)
 }
 
 /* tensor.grad += gradient, which becomes the tensor's own when it had none */
-static int accumulate(const struct cm_tape *tape, PyObject *tensor, PyObject *gradient)
+static int accumulate(const struct cm_state *state, PyObject *tensor,
+                      PyObject *gradient)
 {
     struct cm_storage *s = cm_storage_of(tensor);
     if (s->grad == Py_None) {
-        PyObject *grad = cm_wrap(tape->tensor_type, gradient);
+        PyObject *grad = cm_wrap(state->tape.tensor_type, gradient);
         if (grad)
             Py_SETREF(s->grad, grad);
         return grad ? 0 : -1;
     }
     struct cm_storage *grad = cm_storage_of(s->grad);
-    PyObject *sum = PyNumber_InPlaceAdd(grad->array, gradient);
-    Py_XDECREF(sum);
-    return sum ? cm_count_change(grad->version) : -1;
+    if (cm_add_in_place(state->isa, grad->array, gradient) < 0)
+        return -1;
+    return cm_count_change(grad->version);
 }
 
 /* The gradient of an intermediate result is kept if retain_grad() asked for it. */
-static int retain(const struct cm_tape *tape, const struct cm_node *node, PyObject *g)
+static int retain(const struct cm_state *state, const struct cm_node *node, PyObject *g)
 {
     if (node->retained == Py_None)
         return 0;
@@ -122,7 +123,7 @@ static int retain(const struct cm_tape *tape, const struct cm_node *node, PyObje
     if (!tensor)
         return -1;
     PyObject *own = tensor == Py_None ? NULL : cm_ndarray_copy(g);
-    const int status = own ? accumulate(tape, tensor, own) : PyErr_Occurred() ? -1 : 0;
+    const int status = own ? accumulate(state, tensor, own) : PyErr_Occurred() ? -1 : 0;
     Py_XDECREF(own);
     Py_DECREF(tensor);
     return status;
@@ -141,7 +142,7 @@ static PyObject *gradients_of(const struct walk *w, struct cm_node *node, PyObje
             "or if you need to access saved tensors after calling backward.");
         return NULL;
     }
-    if (check_saved(node) < 0 || retain(w->tape, node, g) < 0)
+    if (check_saved(node) < 0 || retain(w->state, node, g) < 0)
         return NULL;
     PyObject *function = Py_NewRef(node->gradients);
     if (node->keeps && !w->retain_graph)
@@ -167,7 +168,7 @@ static int step(struct walk *w, struct cm_node *node, PyObject *gradient)
         PyObject *part = PySequence_Fast_GET_ITEM(parts, i);
         if (target == Py_None)
             continue;
-        status = Py_IS_TYPE(target, w->tape->node_type)
+        status = Py_IS_TYPE(target, w->state->tape.node_type)
                      ? reach_node(w, cm_node_of(target), part)
                      : reach_leaf(w, target, part, g);
     }
@@ -184,19 +185,19 @@ static int accumulate_all(const struct walk *w)
     int status = 0;
     while (status == 0 && PyDict_Next(w->leaves, &at, &leaf, &total))
         if (cm_storage_of(leaf)->requires_grad)
-            status = accumulate(w->tape, leaf, total);
+            status = accumulate(w->state, leaf, total);
     return status;
 }
 
 static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    struct cm_tape *tape = &cm_state_of(module)->tape;
-    struct walk w = {.tape = tape};
+    const struct cm_state *state = cm_state_of(module);
+    struct walk w = {.state = state};
     PyObject *result = NULL;
     if (cm_check_count("backward", nargs, 3) < 0 ||
         cm_read_bool(&w.retain_graph, args[2]) < 0)
         return NULL;
-    if (!PyObject_TypeCheck(args[0], tape->storage_type)) {
+    if (!PyObject_TypeCheck(args[0], state->tape.storage_type)) {
         PyErr_SetString(PyExc_TypeError, "backward(): expected a Tensor");
         return NULL;
     }

@@ -10,7 +10,7 @@
 #include "tape.h"
 
 struct cm_state {
-    PyTypeObject *generator_type, *trainer_type;
+    PyTypeObject *attributes_type, *generator_type, *trainer_type;
     const struct cm_isa *isa; /* the active path */
     void *work;               /* scratch for a kernel, while no call is using it */
     struct cm_pool *pool;     /* NULL until the first call that can use it */
@@ -29,6 +29,7 @@ static inline struct cm_state *cm_state_of(PyObject *module)
                       : (isa)->f64->kernel(__VA_ARGS__))
 
 /* Each part's functions; module.c adds them. */
+extern PyMethodDef cm_arithmetic_methods[];
 extern PyMethodDef cm_backward_methods[];
 extern PyMethodDef cm_forward_methods[];
 extern PyMethodDef cm_functional_methods[];
@@ -40,8 +41,12 @@ extern PyMethodDef cm_record_methods[];
 extern PyMethodDef cm_rows_methods[];
 extern PyMethodDef cm_threads_methods[];
 /* The types, as new references; NULL with an exception set. */
+PyTypeObject *cm_attributes_type_new(PyObject *module);
 PyTypeObject *cm_generator_type_new(PyObject *module);
 PyTypeObject *cm_trainer_type_new(PyObject *module);
+
+/* array += other; what is no plain float array NumPy adds. -1 with an exception set. */
+int cm_add_in_place(const struct cm_isa *isa, PyObject *array, PyObject *other);
 
 /* Read CNN_MNIST_ISA and CNN_MNIST_NUM_THREADS; -1 with an exception set. */
 int cm_machine_init(struct cm_state *state);

@@ -267,11 +267,12 @@ done:
     return result;
 }
 
-static PyObject *cross_entropy_backward(PyObject *Py_UNUSED(module),
-                                        PyObject *const *args, Py_ssize_t nargs)
+static PyObject *cross_entropy_backward(PyObject *module, PyObject *const *args,
+                                        Py_ssize_t nargs)
 {
     static const char kernel[] = "cross_entropy_backward";
-    struct cm_array dout = {0}, gradient = {0};
+    const struct cm_isa *isa = cm_state_of(module)->isa;
+    struct cm_array dout = {0}, gradient = {0}, dx = {0};
     PyObject *result = NULL;
     if (cm_check_count(kernel, nargs, 2) < 0 ||
         cm_array_open(&dout, args[0], "cross_entropy_backward(): argument 'dout'") <
@@ -282,7 +283,13 @@ static PyObject *cross_entropy_backward(PyObject *Py_UNUSED(module),
         cm_array_check_type(&dout, &gradient) < 0 ||
         (dout.ndim > 0 && cm_check_losses_shape(&dout, &gradient) < 0))
         goto done;
-    result = cm_array_scale(&gradient, &dout, 1);
+    if (dout.ndim > 0) {
+        result = cm_array_scale(&gradient, &dout, 1);
+    } else if (cm_array_settle(&dout) == 0 && cm_array_settle(&gradient) == 0 &&
+               cm_array_new(&dx, gradient.ndim, gradient.shape, gradient.type) == 0) {
+        CM_CALL(isa, dx.type, mul, dx.data, gradient.data, dout.data, 0, dx.size);
+        result = cm_array_give(&dx);
+    }
 done:
     cm_array_clear(&dout);
     cm_array_clear(&gradient);

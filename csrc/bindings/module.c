@@ -30,10 +30,10 @@ static int core_exec(PyObject *module)
 {
     struct cm_state *state = cm_state_of(module);
     PyMethodDef *parts[] = {
-        cm_functional_methods, cm_linear_methods,    cm_losses_methods,
-        cm_machine_methods,    cm_optimiser_methods, cm_rows_methods,
-        cm_threads_methods,    cm_forward_methods,   cm_record_methods,
-        cm_backward_methods,
+        cm_functional_methods, cm_linear_methods,     cm_losses_methods,
+        cm_machine_methods,    cm_optimiser_methods,  cm_rows_methods,
+        cm_threads_methods,    cm_forward_methods,    cm_record_methods,
+        cm_backward_methods,   cm_arithmetic_methods,
     };
     if (cm_arrays_init() < 0 || cm_machine_init(state) < 0 ||
         cm_threads_init(state) < 0 || cm_tape_init(&state->tape, module) < 0)
@@ -41,6 +41,8 @@ static int core_exec(PyObject *module)
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (PyModule_AddFunctions(module, parts[i]) < 0)
             return -1;
+    if (add_type(module, &state->attributes_type, cm_attributes_type_new(module)) < 0)
+        return -1;
     if (add_type(module, &state->generator_type, cm_generator_type_new(module)) < 0)
         return -1;
     return add_type(module, &state->trainer_type, cm_trainer_type_new(module));
@@ -49,6 +51,7 @@ static int core_exec(PyObject *module)
 static int core_traverse(PyObject *module, visitproc visit, void *arg)
 {
     struct cm_state *state = cm_state_of(module);
+    Py_VISIT(state->attributes_type);
     Py_VISIT(state->generator_type);
     Py_VISIT(state->trainer_type);
     return cm_tape_traverse(&state->tape, visit, arg);
@@ -57,6 +60,7 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg)
 static int core_clear(PyObject *module)
 {
     struct cm_state *state = cm_state_of(module);
+    Py_CLEAR(state->attributes_type);
     Py_CLEAR(state->generator_type);
     Py_CLEAR(state->trainer_type);
     cm_tape_clear(&state->tape);

@@ -33,6 +33,13 @@ def all_arrays(a: Any, b: Any, optional: Any) -> bool:
     return optional is None or type(optional) is _ndarray
 
 
+def all_tensors(a: Any, b: Any, optional: Any) -> bool:
+    """Whether all are Tensors."""
+    if not isinstance(a, Storage) or not isinstance(b, Storage):
+        return False
+    return optional is None or isinstance(optional, Storage)
+
+
 def as_tensor(function: str, name: str, value: Any) -> Any:
     """The argument as a Tensor."""
     return value if isinstance(value, Storage) else wrap(as_array(function, name, value))

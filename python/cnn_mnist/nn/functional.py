@@ -20,7 +20,15 @@ from ..operations import layers, pointwise, rows
 from ..operations.common import check_dims, quiet
 from ..operations.layers import REDUCTIONS
 from ..tape import Storage
-from .arguments import all_arrays, as_array, as_gradient, as_tensor, as_tensor_or_none, like
+from .arguments import (
+    all_arrays,
+    all_tensors,
+    as_array,
+    as_gradient,
+    as_tensor,
+    as_tensor_or_none,
+    like,
+)
 
 __all__ = [
     "cross_entropy",
@@ -60,6 +68,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     RuntimeError
         Sizes or types that do not fit.
     """
+    if all_tensors(input, weight, bias):
+        return layers.linear(input, weight, bias)
     if all_arrays(input, weight, bias):
         return _core.linear(input, weight, bias)
     x = as_tensor("linear", "input", input)
@@ -88,8 +98,11 @@ def linear_backward(grad_output: Any, input: Any, weight: Any) -> Any:
 # relu --------------------------------------------------------------------------------------
 def relu(input: Any, inplace: bool = False) -> Any:
     """max(x, 0); nan stays nan. `inplace` overwrites the input and returns it."""
-    if type(input) is np.ndarray and not inplace and input.dtype.kind == "f":
-        return _core.relu(input)
+    if not inplace:
+        if isinstance(input, Storage):
+            return pointwise.relu(input)
+        if type(input) is np.ndarray and input.dtype.kind == "f":
+            return _core.relu(input)
     x = as_tensor("relu", "input", input)
     if inplace:
         x.relu_()
@@ -304,6 +317,8 @@ def cross_entropy(
     """
     if size_average is not None or reduce is not None or reduction not in REDUCTIONS:
         reduction = _reduction(reduction, size_average, reduce)
+    if all_tensors(input, target, weight):
+        return layers.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     if all_arrays(input, target, weight) and target.dtype.kind != "f":
         code = REDUCTIONS[reduction]
         return _core.cross_entropy(

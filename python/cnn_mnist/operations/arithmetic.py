@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _core
 from ..tape import Array, Storage, edges_of, record, recorded, wrap
-from .common import array_like, broadcast, floating_pair, pair, quiet, sum_to, to_array
+from .common import array_like, broadcast, compute, floating_pair, pair, quiet, sum_to, to_array
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -25,7 +26,7 @@ def add(input: Any, other: Any) -> Tensor:
     def gradients(g: Array) -> Sequence[Array]:
         return sum_to(g, shapes[0]), sum_to(g, shapes[1])
 
-    return record(broadcast(np.add, x, y), "AddBackward0", (a, b), gradients)
+    return record(compute(_core.add, np.add, x, y), "AddBackward0", (a, b), gradients)
 
 
 def sub(input: Any, other: Any) -> Tensor:
@@ -37,7 +38,7 @@ def sub(input: Any, other: Any) -> Tensor:
     def gradients(g: Array) -> Sequence[Array | None]:
         return sum_to(g, shapes[0]), None if b is None else -sum_to(g, shapes[1])
 
-    return record(broadcast(np.subtract, x, y), "SubBackward0", (a, b), gradients)
+    return record(compute(_core.sub, np.subtract, x, y), "SubBackward0", (a, b), gradients)
 
 
 def rsub(input: Any, other: Any) -> Tensor:
@@ -49,7 +50,7 @@ def rsub(input: Any, other: Any) -> Tensor:
     def gradients(g: Array) -> Sequence[Array | None]:
         return None if a is None else sum_to(g, shapes[0]), -sum_to(g, shapes[1])
 
-    return record(broadcast(np.subtract, x, y), "RsubBackward1", (a, b), gradients)
+    return record(compute(_core.sub, np.subtract, x, y), "RsubBackward1", (a, b), gradients)
 
 
 def refuse_bool(*operands: Any) -> None:
@@ -65,7 +66,7 @@ def refuse_bool(*operands: Any) -> None:
 def mul(input: Any, other: Any) -> Tensor:
     """input * other."""
     a, b, x, y = pair(input, other)
-    out = broadcast(np.multiply, x, y)
+    out = compute(_core.mul, np.multiply, x, y)
     edges = edges_of((a, b))
     if edges is None:
         return wrap(out)
@@ -85,7 +86,7 @@ def mul(input: Any, other: Any) -> Tensor:
 def div(input: Any, other: Any) -> Tensor:
     """input / other, float32 for integers. d(x/y) = dx/y - dy x/y^2."""
     a, b, x, y = floating_pair(input, other)
-    out = broadcast(np.divide, x, y)
+    out = compute(_core.div, np.divide, x, y)
     edges = edges_of((a, b))
     if edges is None:
         return wrap(out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _core
 from ..dtypes import BOOL, F32, I64, of_numpy, result_type
 from ..quiet import quiet
 from ..tape import Array, Storage, record, wrap
@@ -81,8 +82,8 @@ def pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:
             y = b._array
             if x.dtype is y.dtype:
                 return a, b, x, y
-        elif type(b) is float and x.dtype.kind == "f":
-            return a, None, x, array_of(b, x.dtype)
+        elif type(b) is float and (y := _core.number(b, x)) is not None:
+            return a, None, x, y
     return _mixed_pair(a, b, result_type)
 
 
@@ -110,6 +111,12 @@ def _operand_of(tensor: Tensor, dtype: np.dtype[Any]) -> Tensor:
     operand = cast(tensor, dtype)
     operand._version = tensor._version
     return operand
+
+
+def compute(kernel: Callable[..., Array | None], function: Any, x: Array, y: Array) -> Any:
+    """kernel(x, y) where both are plain arrays of one shape, or y is 0-d; else function(x, y)."""
+    out = kernel(x, y, False)
+    return broadcast(function, x, y) if out is None else out
 
 
 def broadcast(function: Callable[..., Any], x: Array, y: Array) -> Any:

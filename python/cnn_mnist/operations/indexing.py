@@ -26,18 +26,11 @@ _SIMPLE = (int, slice, type(None), type(Ellipsis))
 
 def getitem(input: Tensor, index: Any) -> Tensor:
     """`input[index]`: a view for integers, slices, None and ...; a copy for arrays and masks."""
+    if type(index) is slice:
+        return _basic(input, _slice(index), "SliceBackward0")
     basic, arrays, name = _parse(input._array, index)
-    shape = input._array.shape
-
     if basic is not None:
-        picked = basic
-
-        def spread(g: Array) -> Array:
-            dx = np.zeros(shape, g.dtype)
-            dx[picked] = g
-            return dx
-
-        input = view(input, lambda array: array[picked], name, spread)
+        input = _basic(input, basic, name)
     if arrays is None:
         return input
     x = input._array
@@ -50,6 +43,18 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         return (dx,)
 
     return record(x[arrays], "IndexBackward0", (input,), gradients, (None,))
+
+
+def _basic(input: Tensor, picked: Any, name: str) -> Tensor:
+    """The view `input[picked]`."""
+    shape = input._array.shape
+
+    def spread(g: Array) -> Array:
+        dx = np.zeros(shape, g.dtype)
+        dx[picked] = g
+        return dx
+
+    return view(input, lambda array: array[picked], name, spread)
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:

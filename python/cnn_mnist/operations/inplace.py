@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _core
 from .._core import grad_enabled
 from ..dtypes import of_numpy
 from ..tape import Array, Node, Storage, current, edges_of, make_node, wants_grad, wrap
 from . import arithmetic, pointwise
 from .arithmetic import add, div, mul, sub
-from .common import pair, quiet, sum_to
+from .common import quiet, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -141,17 +142,21 @@ def _check_type(result: np.dtype[Any], target: np.dtype[Any]) -> None:
 
 # arithmetic ----------------------------------------------------------------------------------
 def _arithmetic(
-    tensor: Tensor, other: Any, operation: Callable[[Any, Any], Tensor], ufunc: Any
+    tensor: Tensor,
+    other: Any,
+    operation: Callable[[Any, Any], Tensor],
+    kernel: Callable[..., Array | None],
 ) -> Tensor:
     x = tensor._array
-    source = other if isinstance(other, Storage) else None
-    if source is not None:
-        check_overlap(x, source._array)
+    y = source = None
+    if isinstance(other, Storage):
+        y, source = other._array, other
+        check_overlap(x, y)
+    elif type(other) is float:
+        y = _core.number(other, x)
     if prepare(tensor, source):
         return _recorded(tensor, operation(_before(tensor), other))
-    _, _, a, b = pair(tensor, other)
-    if a is x and x.dtype.kind == "f" and (b.shape == x.shape or not b.ndim):
-        quiet(ufunc, x, b, x)
+    if y is not None and kernel(x, y, True) is not None:
         tensor._version[0] += 1
     else:
         _store(tensor, operation(tensor, other)._array)
@@ -160,13 +165,12 @@ def _arithmetic(
 
 def add_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """input += alpha * other, in place."""
-    return _arithmetic(input, _scaled(input, other, alpha), add, np.add)
+    return _arithmetic(input, _scaled(input, other, alpha), add, _core.add)
 
 
 def sub_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """input -= alpha * other, in place."""
-    arithmetic.refuse_bool(input, other)
-    return _arithmetic(input, _scaled(input, other, alpha), sub, np.subtract)
+    return _arithmetic(input, _scaled(input, other, alpha), sub, _core.sub)
 
 
 def _scaled(input: Tensor, other: Any, alpha: float) -> Any:
@@ -179,12 +183,12 @@ def _scaled(input: Tensor, other: Any, alpha: float) -> Any:
 
 def mul_(input: Tensor, other: Any) -> Tensor:
     """input *= other, in place."""
-    return _arithmetic(input, other, mul, np.multiply)
+    return _arithmetic(input, other, mul, _core.mul)
 
 
 def div_(input: Tensor, other: Any) -> Tensor:
     """input /= other, in place."""
-    return _arithmetic(input, other, div, np.divide)
+    return _arithmetic(input, other, div, _core.div)
 
 
 # filling -------------------------------------------------------------------------------------
@@ -214,7 +218,12 @@ def _overwritten(tensor: Storage, name: str, source: Storage | None = None) -> N
 
 def zero_(input: Tensor) -> Tensor:
     """All elements 0, in place."""
-    return _fill(input, 0, "ZeroBackward0")
+    wanted = prepare(input)
+    input._array.fill(0)
+    input._version[0] += 1
+    if wanted:
+        _overwritten(input, "ZeroBackward0")
+    return input
 
 
 def fill_(input: Tensor, value: Any) -> Tensor:

@@ -29,19 +29,20 @@ _WITHOUT_BIAS = {
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x W^T + b; dx = g W, dW = g^T x, db = sum of g over the rows."""
-    if input._array.dtype.kind != "f":
+    x, w = input._array, weight._array
+    if x.dtype.kind != "f":
         product = matmul(input, t(weight))
         return product if bias is None else add(product, bias)
-    y = _core.linear(input._array, weight._array, None if bias is None else bias._array)
+    y = _core.linear(x, w, None if bias is None else bias._array)
     edges = edges_of((input, weight, bias))
     if edges is None:
         return wrap(y)
-    need_x, need_w, need_b = (edge is not None for edge in edges)
-    x = input._array if need_w else None
-    w = weight._array if need_x else None
+    to_x, to_w, to_b = edges
+    need_x, need_w, need_b = to_x is not None, to_w is not None, to_b is not None
+    used_x, used_w = x if need_w else None, w if need_x else None
 
     def gradients(g: Array) -> Sequence[Array | None]:
-        return _core.linear_backward(g, x, w, need_x, need_w, need_b)
+        return _core.linear_backward(g, used_x, used_w, need_x, need_w, need_b)
 
     name = _linear_name(input, weight, bias)
     saved = (input if need_w else None, weight if need_x else None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ... import _core
 from ...tape import wrap
 from ...tensor import Tensor
 from ..parameter import Parameter, zero_grad
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Module:
+class Module(_core.Attributes):
     """Base class of all layers and networks.
 
     A subclass calls ``super().__init__()``, assigns its layers and parameters as attributes,
