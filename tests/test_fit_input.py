@@ -148,6 +148,22 @@ def test_data_that_does_not_fit(change, kind, text):
     assert model[0].weight.tolist() == before
 
 
+@pytest.mark.parametrize(
+    "place, value, text",
+    [
+        (5, 10**8, r"x: begin\[5\] is 100000000"),
+        (7, 0, r"x: begin\[7\] is 0"),
+        (-1, 10**6, "x: .*1000000"),
+    ],
+)
+def test_a_sparse_matrix_whose_row_pointers_are_wrong(place, value, text):
+    x, y = data()
+    csr = scipy.sparse.csr_matrix(x)
+    csr.indptr[place] = value
+    with pytest.raises((ValueError, IndexError, RuntimeError), match=text):
+        cnn_mnist.fit(network_of_seed(), csr, y, epochs=1, batch_size=10, lr=0.1)
+
+
 def test_ignored_labels_may_be_out_of_range():
     x, y = data()
     for value in (-100, 99):
