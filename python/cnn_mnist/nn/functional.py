@@ -100,7 +100,7 @@ def relu(input: Any, inplace: bool = False) -> Any:
     """max(x, 0); nan stays nan. `inplace` overwrites the input and returns it."""
     if not inplace:
         if isinstance(input, Storage):
-            return pointwise.relu(input)
+            return pointwise.relu(input)  # type: ignore[arg-type]  # a Tensor is the only one
         if type(input) is np.ndarray and input.dtype.kind == "f":
             return _core.relu(input)
     x = as_tensor("relu", "input", input)

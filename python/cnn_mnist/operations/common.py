@@ -79,9 +79,8 @@ def pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:
     if isinstance(a, Storage):
         x = a._array
         if isinstance(b, Storage):
-            y = b._array
-            if x.dtype is y.dtype:
-                return a, b, x, y
+            if x.dtype is b._array.dtype:
+                return a, b, x, b._array
         elif type(b) is float and (y := _core.number(b, x)) is not None:
             return a, None, x, y
     return _mixed_pair(a, b, result_type)
