@@ -12,8 +12,8 @@ struct cm_storage {
     PyObject *array; /* the elements */
     PyObject *grad;  /* Tensor or None */
     PyObject *node;  /* that made it; None: a leaf */
-    PyObject
-        *version;   /* [in-place changes], one list for all Tensors over the memory */
+    /* [in-place changes], one list for all Tensors over the memory */
+    PyObject *version;
     PyObject *view; /* None or (root, replay, spread, root's node): see tape.py */
     PyObject *weak;
     char requires_grad;

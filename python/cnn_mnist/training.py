@@ -50,8 +50,9 @@ def fit(
     The numbers are those of the loop over ``DataLoader(TensorDataset(x, y), batch_size,
     shuffle)`` with `nn.CrossEntropyLoss` and `optim.SGD`, in the same order of rows and, if
     shuffled, with the same draws from the generators; without `shuffle` nothing is drawn (a
-    DataLoader draws a seed for its workers, which nobody uses). The loop is C and releases the GIL; the parameters'
-    arrays change in place after every epoch, before `callback` is called.
+    DataLoader draws a seed for its workers, which nobody uses). The loop is C and releases
+    the GIL; the parameters' arrays change in place after every epoch, before `callback` is
+    called.
 
     Parameters
     ----------
