@@ -209,7 +209,9 @@ def test_every_cut_is_noticed(tmp_path):
             cnn_mnist.load(path)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn, torch.complex64])
+@pytest.mark.parametrize(
+    "dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.complex64]
+)
 def test_dtypes_that_tensors_do_not_have(tmp_path, dtype):
     safetensors.torch.save_file({"odd": torch.ones(2).to(dtype)}, tmp_path / "a")
     with pytest.raises(ValueError, match="a: .*odd"):

@@ -176,6 +176,9 @@ def test_out_receives_the_numbers():
 
 
 ERRORS = [
+    lambda t: t.manual_seed("a"),
+    lambda t: t.manual_seed(None),
+    lambda t: t.manual_seed(float("inf")),
     lambda t: t.manual_seed(2**64),
     lambda t: t.manual_seed(-(2**63) - 1),
     lambda t: t.Generator().manual_seed(1.5),
@@ -187,6 +190,9 @@ ERRORS = [
     lambda t: t.Generator().set_state(t.zeros(3, dtype=t.uint8)),
     lambda t: t.Generator().set_state(t.zeros(5056, dtype=t.uint8)),
     lambda t: t.rand(-1),
+    lambda t: t.rand(10**18, 10),
+    lambda t: t.randint(5, (2**62,)),
+    lambda t: t.randperm(2**62),
     lambda t: t.rand(2.0),
     lambda t: t.rand(True),
     lambda t: t.rand(None),
@@ -232,6 +238,12 @@ def test_errors_are_of_torchs_type_and_draw_nothing(call):
     with pytest.raises(theirs.type):
         call(cnn_mnist)
     assert default_generator.get_state().tolist() == before
+
+
+@pytest.mark.parametrize("seed", ["a", None, float("nan")])
+def test_errors_of_int_name_the_seed(seed):
+    with pytest.raises((TypeError, ValueError), match=r"^manual_seed\(\): argument 'seed' must be"):
+        cnn_mnist.manual_seed(seed)
 
 
 def test_a_bad_state_changes_nothing():

@@ -1,7 +1,11 @@
 """Tensors from data, their types and conversions, and how they meet Python, as in torch."""
 
+import numpy as np
 import pytest
+import torch
 from both import agree, cases
+
+import cnn_mnist
 
 FROM_DATA = cases("""
 T.tensor([1., 2.]); T.tensor([1, 2]); T.tensor([1, 2.]); T.tensor([True, False])
@@ -16,7 +20,13 @@ T.tensor(-1, dtype=T.uint8); T.tensor([1, 2], requires_grad=True)
 T.tensor([1., 2], requires_grad=True); T.tensor(range(3)); T.tensor((1, 2))
 T.tensor(np.array(['a'])); T.tensor(np.ones(2, '>f4')); T.tensor(2**70)
 T.tensor(float('nan'), dtype=T.int64); T.tensor(b'ab'); T.tensor(np.array([True]))
-T.tensor(np.uint8(3)); T.tensor(np.ones(2, 'f2')); T.tensor(np.ones(2), dtype=T.float32)
+T.tensor(.2, dtype=T.float64); T.tensor([.2, 1], dtype=T.float64); T.tensor(1e39, dtype=T.double)
+T.tensor([2**62 + 1, .5], dtype=T.int64); T.tensor([2**24 + 1.], dtype=T.int64)
+T.tensor(2**64, dtype=T.float64); T.tensor(2**64); T.tensor(-1.5, dtype=T.uint8)
+T.tensor([-1, 255], dtype=T.uint8); T.tensor(256, dtype=T.uint8); T.tensor(-256, dtype=T.uint8)
+T.as_tensor([.2], dtype=T.float64); T.tensor([T.tensor(.2), .2], dtype=T.float64)
+T.tensor(1e-50, dtype=T.bool); T.tensor(np.int64(300), dtype=T.uint8)
+T.tensor(np.uint8(3)); T.tensor(np.ones(2), dtype=T.float32)
 T.tensor([1], dtype=T.float32, requires_grad=True); T.tensor([[1, 2.], [3, 4]]).dtype
 T.tensor([1e300]); T.tensor([3, 4.0, True]); T.tensor([[True], [1]])
 T.as_tensor([1, 2]); T.as_tensor(np.ones(2)); T.as_tensor(x) is x
@@ -32,11 +42,12 @@ T.ones(2, requires_grad=True); T.zeros(zi); T.arange(5); T.arange(1, 5); T.arang
 T.arange(5.); T.arange(1, 2, .25); T.arange(5, 0); T.arange(5, 0, -2); T.arange(0, 1, 0)
 T.arange(3, dtype=T.float32); T.arange(0., 1, .1); T.arange(0); T.arange(zi)
 T.arange(start=1, end=3); T.arange(True); T.arange(float('nan'))
+T.zeros(10**18, 10); T.ones(2**62); T.arange(1e30); T.zeros(-1); T.zeros(True); T.zeros('a')
 T.arange(0, 1, .3, dtype=T.float64); T.arange(1, 1); T.arange(float('inf')); T.arange('a')
 """)
 
 CONVERSIONS = cases("""
-x.float(); x.double(); x.long(); x.int(); x.bool(); x.half(); x.short(); x.byte(); i.float()
+x.float(); x.double(); x.long(); x.int(); x.bool(); x.short(); x.byte(); i.float()
 b.float(); b.long(); x.to(T.float64); x.to(T.float32) is x; x.to(d); x.to('cpu')
 x.to(dtype=T.int64); x.type(); x.type(T.float64); i.type(); b.type(); x.float() is x
 x.to(T.float32, copy=True) is x; x.long().tolist(); u.float(); x.cpu() is x; x.to('meow')
@@ -69,6 +80,28 @@ def test_from_scratch(code: str) -> None:
 @pytest.mark.parametrize("code", CONVERSIONS)
 def test_conversions(code: str) -> None:
     agree(code)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda x: x.half(),
+        lambda x: x.to(np.float16),
+        lambda x: x.to(torch.float16),
+        lambda x: x.type(np.float16),
+        lambda x: x.type("torch.HalfTensor"),
+        lambda x: cnn_mnist.tensor(x, dtype=np.float16),
+        lambda x: cnn_mnist.tensor(x.numpy().astype(np.float16)),
+        lambda x: cnn_mnist.from_numpy(x.numpy().astype(np.float16)),
+        lambda x: cnn_mnist.zeros(2, dtype="half"),
+        lambda x: x + np.ones(2, np.float16),
+        lambda x: cnn_mnist.nn.Linear(2, 3, dtype=np.float16),
+        lambda x: cnn_mnist.nn.Linear(2, 3).to(np.float16),
+    ],
+)
+def test_half_precision_is_refused(convert) -> None:
+    with pytest.raises((TypeError, RuntimeError), match="float32.* float64"):
+        convert(cnn_mnist.ones(2))
 
 
 @pytest.mark.parametrize("code", PYTHON)

@@ -60,7 +60,6 @@ class dtype:
             return NotImplemented
 
 
-float16 = half = dtype("float16", "Half")
 float32 = float = dtype("float32", "Float")
 float64 = double = dtype("float64", "Double")
 int8 = dtype("int8", "Char")
@@ -70,7 +69,7 @@ int64 = long = dtype("int64", "Long")
 uint8 = dtype("uint8", "Byte")
 bool_ = bool = dtype("bool", "Bool")
 
-ALL = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
+ALL = (float32, float64, int8, int16, int32, int64, uint8, bool_)
 _OF_NUMPY = {each.dtype: each for each in ALL}
 _OF_PYTHON = {builtins.float: float64, builtins.int: int64, builtins.bool: bool_}
 
@@ -81,27 +80,36 @@ def of_numpy(numpy_dtype: np.dtype[Any]) -> dtype:
     """The dtype of a NumPy dtype; TypeError when Tensors cannot hold it."""
     found = _OF_NUMPY.get(numpy_dtype)
     if found is None:
-        names = ", ".join(each.name for each in ALL)
         raise TypeError(
             f"can't convert np.ndarray of type numpy.{numpy_dtype}. "
-            f"The only supported types are: {names}."
+            f"The only supported types are: {_names()}."
         )
     return found
 
 
 def to_numpy(kind: Any) -> np.dtype[Any]:
-    """The NumPy dtype of `kind`: a dtype of ours, NumPy's, or Python's float, int, bool."""
+    """The NumPy dtype of `kind`: a dtype of ours, NumPy's, or Python's float, int, bool.
+
+    TypeError, naming what Tensors hold, for any other.
+    """
     if type(kind) is dtype:
         return kind.dtype
     if isinstance(kind, type) and kind in _OF_PYTHON:
         return _OF_PYTHON[kind].dtype
     if kind is None:
-        raise TypeError("dtype must be a dtype such as cnn_mnist.float32, not None")
+        raise _no_dtype(kind)
     try:
         return of_numpy(np.dtype(kind)).dtype
     except TypeError as error:
-        message = f"dtype must be a dtype such as cnn_mnist.float32, not {kind!r}"
-        raise TypeError(message) from error
+        raise _no_dtype(kind) from error
+
+
+def _no_dtype(kind: Any) -> TypeError:
+    return TypeError(f"dtype must be one of cnn_mnist's ({_names()}), not {kind!r}")
+
+
+def _names() -> str:
+    return ", ".join(each.name for each in ALL)
 
 
 def promote_types(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:

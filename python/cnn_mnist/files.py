@@ -19,7 +19,6 @@ from .tensor import Tensor
 __all__ = ["load", "save"]
 
 _DTYPES = {
-    "F16": dtypes.float16,
     "F32": dtypes.float32,
     "F64": dtypes.float64,
     "I8": dtypes.int8,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .dtypes import F32, I64, to_numpy
+from .operations.common import new_shape, whole
 from .tape import wrap
 from .tensor import Tensor
 
@@ -113,9 +113,14 @@ default_generator = Generator()
 def manual_seed(seed: int) -> Generator:
     """Seed the default generator, which everything draws from unless told otherwise.
 
-    `seed` may be anything that ``int()`` takes. Returns the default generator.
+    `seed` may be anything that ``int()`` takes; its errors are those of ``int()``. Returns the
+    default generator.
     """
-    return default_generator.manual_seed(int(seed))
+    try:
+        seed = int(seed)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise type(error)(f"manual_seed(): argument 'seed' must be int: {error}") from None
+    return default_generator.manual_seed(seed)
 
 
 def initial_seed() -> int:
@@ -199,7 +204,7 @@ def rand(
     RuntimeError
         When a size is negative, or `out` is of another shape or dtype.
     """
-    result = _result("rand", _shape("rand", size), F32, out, dtype, device, requires_grad)
+    result = _result("rand", size, F32, out, dtype, device, requires_grad)
     uniform_(result._array, generator=generator)
     return result
 
@@ -230,7 +235,7 @@ def randint(
         negative, or `out` is of another shape or dtype.
     """
     low, high, size = _randint_arguments(args, low, high, size)
-    result = _result("randint", _shape("randint", (size,)), I64, out, dtype, device, requires_grad)
+    result = _result("randint", (size,), I64, out, dtype, device, requires_grad)
     integers_(result._array, low, high, generator)
     return result
 
@@ -253,8 +258,8 @@ def randperm(
     RuntimeError
         When `n` is negative or out of the dtype's range, or `out` of another shape or dtype.
     """
-    n = _whole("randperm", "n", n)
-    result = _result("randperm", _shape("randperm", (n,)), I64, out, dtype, device, requires_grad)
+    n = whole("randperm", "n", n)
+    result = _result("randperm", (n,), I64, out, dtype, device, requires_grad)
     array = result._array
     if array.dtype == np.bool_:
         raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
@@ -277,42 +282,6 @@ def _chosen(generator: Generator | None) -> Generator:
     return default_generator if generator is None else generator
 
 
-def _is_whole(value: Any) -> bool:
-    """Whether torch takes it as an int: bool is none, a 0-d integer Tensor is one."""
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        return False
-    try:
-        operator.index(value)
-    except TypeError:
-        return False
-    return True
-
-
-def _whole(function: str, name: str, value: Any) -> int:
-    if not _is_whole(value):
-        raise TypeError(f"{function}(): argument '{name}' must be int, not {type(value).__name__}")
-    return operator.index(value)
-
-
-def _shape(function: str, size: tuple[Any, ...]) -> tuple[int, ...]:
-    """The shape meant by ``f(2, 3)``, ``f((2, 3))`` or ``f([2, 3])``."""
-    if len(size) == 1 and isinstance(size[0], (tuple, list)):
-        size = tuple(size[0])
-    for i, length in enumerate(size):
-        if not _is_whole(length):
-            raise TypeError(
-                f"{function}(): argument 'size' must be tuple of ints, but found "
-                f"element of type {type(length).__name__} at pos {i}"
-            )
-    shape = tuple(operator.index(length) for length in size)
-    for length in shape:
-        if length < 0:
-            raise RuntimeError(
-                f"Trying to create tensor with negative dimension {length}: {list(shape)}"
-            )
-    return shape
-
-
 def _randint_arguments(
     args: tuple[Any, ...], low: Any, high: Any, size: Any
 ) -> tuple[int, int, Any]:
@@ -330,7 +299,7 @@ def _randint_arguments(
     given = {"low": low, "high": high, "size": size, **dict(zip(names, args, strict=True))}
     bounds = []
     for name in ("low", "high"):
-        bound = _whole("randint", name, 0 if given[name] is None else given[name])
+        bound = whole("randint", name, 0 if given[name] is None else given[name])
         if not -(2**63) <= bound < 2**63:
             raise ValueError(
                 f"{name}: expected an int64, got {bound} (Overflow when unpacking long long)"
@@ -355,7 +324,7 @@ def _check_limits(low: int, high: int, dtype: np.dtype[Any]) -> None:
 
 def _result(
     function: str,
-    shape: tuple[int, ...],
+    size: tuple[Any, ...],
     default: np.dtype[Any],
     out: Tensor | None,
     dtype: Any,
@@ -366,6 +335,7 @@ def _result(
     if device is not None and str(device) != "cpu":
         raise RuntimeError(f"device: expected 'cpu', got {device!r}")
     kind = None if dtype is None else to_numpy(dtype)
+    shape = new_shape(function, size, default if kind is None else kind)
     if out is None:
         result = wrap(np.empty(shape, default if kind is None else kind))
         return result.requires_grad_(requires_grad)

@@ -360,7 +360,7 @@ class Tensor(Storage):
     type = conversion.type_
     float = conversion.to_float32
     double = conversion.to_float64
-    half = conversion.to_float16
+    half = conversion.half
     long = conversion.to_int64
     int = conversion.to_int32
     short = conversion.to_int16

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -187,6 +188,48 @@ def size_of(sizes: Sequence[Any], name: str = "size") -> tuple[int, ...]:
     except TypeError:
         kinds = ", ".join(type(each).__name__ for each in sizes)
         raise TypeError(f"argument '{name}' must be tuple of ints, got ({kinds})") from None
+
+
+def new_shape(function: str, size: Sequence[Any], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """The shape of a new array, meant by f(2, 3), f((2, 3)) or f([2, 3]).
+
+    TypeError for what is no int, RuntimeError for a negative size and for too many bytes.
+    """
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = size[0]
+    for i, length in enumerate(size):
+        if not _is_whole(length):
+            raise TypeError(
+                f"{function}(): argument 'size' must be tuple of ints, but found "
+                f"element of type {type(length).__name__} at pos {i}"
+            )
+    shape = tuple(map(operator.index, size))
+    for length in shape:
+        if length < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {length}: {list(shape)}"
+            )
+    if math.prod((max(length, 1) for length in shape), start=dtype.itemsize) >= 2**63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+    return shape
+
+
+def whole(function: str, name: str, value: Any) -> int:
+    """`value` as an int; TypeError for what torch does not take as one."""
+    if not _is_whole(value):
+        raise TypeError(f"{function}(): argument '{name}' must be int, not {type(value).__name__}")
+    return operator.index(value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether torch takes it as an int: bool is none, a 0-d integer Tensor is one."""
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        return False
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return True
 
 
 def either(name: str, one: Any, numpy_name: str, other: Any, default: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -53,9 +53,9 @@ def type_(input: Tensor, dtype: Any = None) -> Any:
     return cast(input, to_numpy(dtype))
 
 
-def to_float16(input: Tensor) -> Tensor:
-    """As float16."""
-    return cast(input, dtypes.float16.dtype)
+def half(input: Tensor) -> NoReturn:
+    """Raises TypeError: there are no Tensors of float16."""
+    raise TypeError("half(): Tensors hold float32 or float64, not float16: use float() or double()")
 
 
 def to_float32(input: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dtypes import BOOL, F32, F64, I64, of_numpy, promote_types, to_numpy
 from ..tape import Array, Storage, wrap
-from .common import array_like, cast, quiet, size_of, to_array
+from .common import array_like, cast, new_shape, quiet, to_array
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -79,28 +79,29 @@ def _checked(array: Array) -> Array:
 
 def _copied(data: Any, dtype: Any) -> Array:
     kind = None if dtype is None else to_numpy(dtype)
-    if array_like(data):
+    if array_like(data) and not isinstance(data, np.generic):
         array = _checked(to_array(data))
         dtype = array.dtype if kind is None else kind
         return quiet(np.array, array, dtype)  # type: ignore[no-any-return]
     found = _infer(data)
+    values = _unwrapped(data)
     try:
-        values = quiet(np.array, _unwrapped(data), found)
+        if kind is None or kind.kind not in "iu":
+            return quiet(np.array, values, kind or found)  # type: ignore[no-any-return]
+        _check_range(quiet(np.array, values, F64 if found.kind == "f" else I64), kind)
+        return quiet(np.array, values, I64).astype(kind)  # type: ignore[no-any-return]
     except ValueError as error:
         raise ValueError(f"could not make a Tensor of the sequence: {error}") from None
     except OverflowError:
         raise ValueError("Overflow when unpacking long long: an int beyond 64 bits") from None
-    return values if kind is None else _fitting(values, kind)
 
 
-def _fitting(values: Array, kind: np.dtype[Any]) -> Array:
-    """Python numbers as `kind`: those out of its range are an error, not wrapped around."""
-    if kind.kind in "iu":
-        limits = np.iinfo(kind)
-        low = limits.min if kind.kind == "i" else -limits.max
-        if not np.all((values >= low) & (values <= limits.max)):
-            raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
-    return quiet(values.astype, kind)  # type: ignore[no-any-return]
+def _check_range(values: Array, kind: np.dtype[Any]) -> None:
+    """RuntimeError for Python numbers that the integers of `kind` do not reach."""
+    limits = np.iinfo(kind)
+    low = limits.min if kind.kind == "i" or values.dtype.kind == "f" else -limits.max
+    if not np.all((values >= low) & (values <= limits.max)):
+        raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
 
 
 def _unwrapped(data: Any) -> Any:
@@ -147,28 +148,20 @@ def _infer(data: Any) -> np.dtype[Any]:
 # from scratch ------------------------------------------------------------------------------
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of zeros, float32 unless `dtype` says otherwise."""
-    return _leaf(np.zeros(_sizes(size), _kind(dtype)), requires_grad)
+    return _leaf(np.zeros(*_sizes("zeros", size, dtype)), requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor of ones, float32 unless `dtype` says otherwise."""
-    return _leaf(np.ones(_sizes(size), _kind(dtype)), requires_grad)
+    return _leaf(np.ones(*_sizes("ones", size, dtype)), requires_grad)
 
 
-def _kind(dtype: Any) -> np.dtype[Any]:
-    return F32 if dtype is None else to_numpy(dtype)
-
-
-def _sizes(size: Sequence[Any]) -> tuple[int, ...]:
+def _sizes(function: str, size: Sequence[Any], dtype: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of a new array."""
     if not size:
-        raise TypeError('missing 1 required positional argument: "size"')
-    shape = size_of(size)
-    for each in shape:
-        if each < 0:
-            raise RuntimeError(
-                f"Trying to create tensor with negative dimension {each}: {list(shape)}"
-            )
-    return shape
+        raise TypeError(f'{function}(): missing 1 required positional argument: "size"')
+    kind = F32 if dtype is None else to_numpy(dtype)
+    return new_shape(function, size, kind), kind
 
 
 def arange(
@@ -196,7 +189,7 @@ def arange(
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    count = math.ceil((end - start) / step)
+    (count,) = new_shape("arange", (math.ceil((end - start) / step),), kind)
     if whole:
         values = start + step * np.arange(count, dtype=I64)
     else:

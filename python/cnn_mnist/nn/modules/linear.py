@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...dtypes import F32, to_numpy
+from ...operations.common import new_shape, whole
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
@@ -70,14 +71,15 @@ class Linear(Module):
         if device is not None and str(device) != "cpu":
             raise RuntimeError(f"device: expected 'cpu', got {device!r}")
         for name, size in (("in_features", in_features), ("out_features", out_features)):
-            if size < 0:
+            if whole("Linear", name, size) < 0:
                 raise RuntimeError(
                     f"Trying to create tensor with negative dimension {size}: {name}"
                 )
         kind = F32 if dtype is None else to_numpy(dtype)
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = Parameter(np.empty((out_features, in_features), kind))
+        shape = new_shape("Linear", (out_features, in_features), kind)
+        self.weight = Parameter(np.empty(shape, kind))
         self.register_parameter("bias", Parameter(np.empty(out_features, kind)) if bias else None)
         self.reset_parameters()
 
