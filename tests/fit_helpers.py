@@ -47,7 +47,7 @@ def reference(
             torch.utils.data.TensorDataset(*tensors), batch_size, shuffle=True, generator=generator
         )
     loss_of = torch.nn.CrossEntropyLoss(
-        None if weight is None else torch.from_numpy(weight).to(tensors[0].dtype),
+        None if weight is None else torch.tensor(weight, dtype=tensors[0].dtype),
         ignore_index=ignore_index,
         label_smoothing=label_smoothing,
     )

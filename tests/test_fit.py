@@ -27,7 +27,7 @@ OPTIONS = {
     "momentum": {"momentum": 0.9},
     "nesterov": {"momentum": 0.8, "nesterov": True},
     "decay": {"weight_decay": 0.01},
-    "weights": {"weight": np.array([1.0, 0.2, 3.0, 0.5, 1.0])},
+    "weights": {"weight": [1.0, 0.2, 3.0, 0.5, 1.0]},
     "smooth": {"label_smoothing": 0.1},
     "ignore": {"ignore_index": 2},
     "all": {
@@ -35,7 +35,7 @@ OPTIONS = {
         "weight_decay": 0.02,
         "label_smoothing": 0.2,
         "ignore_index": 1,
-        "weight": np.array([1.0, 0.2, 3.0, 0.5, 1.0]),
+        "weight": [1.0, 0.2, 3.0, 0.5, 1.0],
     },
 }
 

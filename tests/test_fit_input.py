@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
-from fit_helpers import FEATURES, ROWS, data, network_of_seed
+from fit_helpers import FEATURES, ROWS, data, network, network_of_seed
 
 import cnn_mnist
 from cnn_mnist.random import default_generator
@@ -195,11 +195,17 @@ def test_ignored_labels_may_be_out_of_range():
         ({"momentum": float("nan")}, ValueError, "mom"),
         ({"weight_decay": -1}, ValueError, "weight_decay"),
         ({"nesterov": True}, ValueError, "Nesterov"),
+        ({"nesterov": "no"}, TypeError, "nesterov: expected a bool, got 'no'"),
+        ({"shuffle": "no"}, TypeError, "shuffle: expected a bool, got 'no'"),
+        ({"shuffle": None}, TypeError, "shuffle: expected a bool, got None"),
+        ({"progress": 1}, TypeError, "progress: expected a bool, got 1"),
         ({"label_smoothing": 1.5}, RuntimeError, "label_smoothing"),
         ({"label_smoothing": -0.5}, RuntimeError, "label_smoothing"),
         ({"label_smoothing": float("nan")}, RuntimeError, "label_smoothing"),
         ({"weight": np.ones(4)}, RuntimeError, r"all 5 classes .* shape: \[4\]"),
         ({"weight": 3.0}, RuntimeError, "weight"),
+        ({"weight": np.ones(5)}, RuntimeError, "expected scalar type Float but found Double"),
+        ({"weight": np.ones(5, int)}, RuntimeError, "expected scalar type Float but found Long"),
         ({"ignore_index": 1.5}, TypeError, "ignore_index"),
         ({"num_threads": 0}, ValueError, "num_threads"),
         ({"num_threads": 1.5}, TypeError, "num_thr"),
@@ -215,6 +221,39 @@ def test_options_out_of_range(options, kind, text):
     with pytest.raises(kind, match=text):
         cnn_mnist.fit(model, *data(), **{"epochs": 1, "batch_size": 10, "lr": 0.1, **options})
     assert before == (model[0].weight.tolist(), default_generator.get_state().tolist())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_of_classes_are_of_the_models_dtype_or_python_numbers(dtype):
+    x, y = data(dtype=dtype)
+    losses = []
+    for weight in ([1, 2, 0.5, 1, 3], np.array([1, 2, 0.5, 1, 3], dtype)):
+        cnn_mnist.manual_seed(4)
+        model = network(cnn_mnist, dtype)
+        losses.append(cnn_mnist.fit(model, x, y, epochs=1, batch_size=9, lr=0.1, weight=weight))
+    assert losses[0].loss.tolist() == losses[1].loss.tolist()
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        ({"ignore_index": 3}, "all its rows have the label 3, which is ignored"),
+        ({"weight": [1, 1, 1, 0, 1]}, "all its rows are of classes of weight 0"),
+        ({"lr": 1e30}, None),
+    ],
+)
+def test_a_mean_loss_of_nothing_says_so(options, reason, shuffle):
+    x, y = data()
+    if reason:
+        y = np.full_like(y, 3)
+    model = network_of_seed()
+    before = model[0].weight.tolist()
+    options = {"epochs": 2, "batch_size": 50, "lr": 0.1, "shuffle": shuffle, **options}
+    with pytest.raises(FloatingPointError, match="^epoch 1: the loss of step . is ") as error:
+        cnn_mnist.fit(model, x, y, **options)
+    assert str(error.value).endswith(reason or "before that step")
+    assert not reason or before == model[0].weight.tolist()
 
 
 def test_labels_in_another_byte_order():

@@ -84,13 +84,11 @@ int cm_read_threads(int *threads, PyObject *object)
     int64_t n;
     if (cm_read_int64(&n, object, "num_threads") < 0)
         return -1;
-    if (n < 0 || n > INT_MAX) {
-        PyErr_Format(
-            PyExc_ValueError,
-            "num_threads: expected 0 (automatic) or a positive number, got %lld",
-            (long long)n);
-        return -1;
-    }
     *threads = (int)n;
-    return 0;
+    if (n >= 0 && n <= INT_MAX)
+        return 0;
+    PyErr_Format(PyExc_ValueError,
+                 "num_threads: expected 0 (automatic) to %d, got %lld", INT_MAX,
+                 (long long)n);
+    return -1;
 }

@@ -16,12 +16,18 @@ static PyObject *set_num_threads(PyObject *module, PyObject *object)
 {
     struct cm_state *state = cm_state_of(module);
     int64_t n;
+    if (PyBool_Check(object) || !PyIndex_Check(object)) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "set_num_threads expects an int, but got %.200s",
+                     Py_TYPE(object)->tp_name);
+        return NULL;
+    }
     if (cm_read_int64(&n, object, "set_num_threads(): argument 'n'") < 0)
         return NULL;
-    if (n < 1 || n > INT_MAX) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "set_num_threads expects a positive integer, got %lld",
-                     (long long)n);
+    if (n < 1 || n > INT_MAX) { /* torch's types */
+        PyErr_Format(n < 1 ? PyExc_RuntimeError : PyExc_ValueError,
+                     "set_num_threads expects a positive integer up to %d, got %lld",
+                     INT_MAX, (long long)n);
         return NULL;
     }
     state->threads = (int)n;

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .dtypes import of_numpy
+from .operations.common import array_like
 from .operations.creation import as_tensor
 from .tape import wrap
 from .tensor import Tensor
@@ -121,20 +123,23 @@ def labels(y: Any, rows: int, classes: int, ignore_index: int, name: str) -> NDA
 
 
 def class_weights(weight: Any, classes: int, dtype: np.dtype[Any]) -> Array | None:
-    """The factor of each class in `dtype`.
+    """The factor of each class; Python numbers become `dtype`.
 
     Raises
     ------
     RuntimeError
-        When there is not one for each class.
+        When there is not one for each class, or they are of another dtype.
     """
     if weight is None:
         return None
-    array = as_tensor(weight)._array
+    array = as_tensor(weight, None if array_like(weight) else dtype)._array
     if array.shape != (classes,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {classes} classes or "
             "no classes but got weight tensor of shape: "
             f"{list(array.shape)}"
         )
-    return array.astype(dtype, copy=False)
+    if array.dtype != dtype:
+        names = (of_numpy(each).long_name for each in (dtype, array.dtype))
+        raise RuntimeError("weight: expected scalar type {} but found {}".format(*names))
+    return array

@@ -117,6 +117,9 @@ def fit(
     _check_count("ignore_index", ignore_index, None)
     for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
         _check_number(name, value, chain.dtype)
+    for name, value in (("nesterov", nesterov), ("shuffle", shuffle), ("progress", progress)):
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{name}: expected a bool, got {value!r}")
     check_sgd_options(lr, momentum, 0, weight_decay, nesterov)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
@@ -202,6 +205,7 @@ class _Run:
         rows, target = data
         self._chain, self._validation, self._loss = chain, validation, loss
         self._shuffle, self._generator, self._threads = shuffle, generator, threads
+        self._target, self._batch_size = target, batch_size
         self._n, self._parameters = len(rows), list(chain.parameters())
         self._arrays = [param._array for _, param in self._parameters]
         ends = np.minimum(np.arange(0, self._n, batch_size) + batch_size, self._n)
@@ -251,7 +255,8 @@ class _Run:
         try:
             loss, correct = self._trainer.epoch(order, lr, poll)
         except FloatingPointError as error:
-            error.args = (f"epoch {number}: {error}",)
+            reason = self._weightless(error.step, order)  # type: ignore[attr-defined]
+            error.args = (f"epoch {number}: {error}{reason}",)
             error.epoch = number  # type: ignore[attr-defined]
             raise
         finally:
@@ -263,6 +268,18 @@ class _Run:
             bar.update(number * self.steps - bar.n)
             bar.set_postfix(loss=f"{epoch.loss:.4f}", accuracy=f"{epoch.accuracy:.4f}")
         return epoch
+
+    def _weightless(self, step: int, order: NDArray[np.int64] | None) -> str:
+        """Why a batch's mean loss is 0 / 0, if it is."""
+        rows = slice(step * self._batch_size, (step + 1) * self._batch_size)
+        target = self._target[rows if order is None else order[rows]]
+        weight, ignore_index, _ = self._loss
+        target = target[target != ignore_index]
+        if not len(target):
+            return f": all its rows have the label {ignore_index}, which is ignored"
+        if weight is not None and not weight[target].any():
+            return ": all its rows are of classes of weight 0"
+        return ""
 
     def _counted(self, order: NDArray[np.int64] | None) -> NDArray[np.int64]:
         """How many rows of each batch are not ignored."""

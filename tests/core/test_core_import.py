@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from cnn_mnist import _core
 
@@ -83,11 +84,17 @@ def test_set_num_threads():
     before = _core.get_num_threads()
     _core.set_num_threads(5)
     assert _core.get_num_threads() == 5
-    for wrong in (0, -3, 2**40):
-        with pytest.raises(RuntimeError, match=f"expects a positive integer, got {wrong}"):
+    for wrong, kind, expected in (
+        (0, RuntimeError, "a positive integer up to 2147483647, got 0"),
+        (-3, RuntimeError, "a positive integer up to 2147483647, got -3"),
+        (10**13, ValueError, "a positive integer up to 2147483647, got 10000000000000"),
+        (1.5, RuntimeError, "an int, but got float"),
+        (True, RuntimeError, "an int, but got bool"),
+    ):
+        with pytest.raises(kind) as theirs:
+            torch.set_num_threads(wrong)
+        with pytest.raises(theirs.type, match=f"set_num_threads expects {expected}"):
             _core.set_num_threads(wrong)
-    with pytest.raises(TypeError, match="must be int, not float"):
-        _core.set_num_threads(1.5)
     assert _core.get_num_threads() == 5
     _core.set_num_threads(before)
 
