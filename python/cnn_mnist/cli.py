@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ._version import __version__
 
@@ -24,10 +26,12 @@ EXPECTED = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` (without the program's name) asks for; the exit code."""
-    arguments = parser().parse_args(argv)
+    program = "cnn_mnist"
     try:
+        arguments = parser().parse_args(argv)
+        program = f"cnn_mnist {arguments.command}"
         arguments.run(arguments)
-        sys.stdout.flush()
+        _flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -35,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_output()
         return 1
     except EXPECTED as error:
-        print(f"cnn_mnist {arguments.command}: error: {_one_line(error)}", file=sys.stderr)
+        print(f"{program}: error: {_one_line(error)}", file=sys.stderr)
         _drop_output()
         return 1
     return 0
@@ -48,10 +52,15 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def _flush() -> None:
+    if sys.stdout is not None:  # as it is where it was closed: python -m cnn_mnist info >&-
+        sys.stdout.flush()
+
+
 def _drop_output() -> None:
     """Let what stdout still holds go nowhere, should it not go where it was sent."""
     try:
-        sys.stdout.flush()
+        _flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -59,9 +68,20 @@ def _drop_output() -> None:
 # arguments -----------------------------------------------------------------------------------
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises OSError where --help and --version cannot be written: argparse drops it."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if file is None or file is not sys.stdout:
+            super()._print_message(message, file)
+        else:
+            file.write(message)
+            file.flush()
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser; `run` of what it returns is the function of the command."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="python -m cnn_mnist",
         description="Train and use small multilayer perceptrons on MNIST's handwritten digits.",
     )
@@ -116,10 +136,10 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--shuffle", action="store_true", help="a new order for every epoch")
     _add_threads(command)
     command.add_argument(
-        "--save", type=Path, metavar="FILE", help="write the model there, in safetensors format"
+        "--save", type=path, metavar="FILE", help="write the model there, in safetensors format"
     )
     command.add_argument(
-        "--plot", type=Path, metavar="FILE",
+        "--plot", type=path, metavar="FILE",
         help="draw loss and accuracy there, such as curves.png (needs matplotlib)",
     )  # fmt: skip
     command.add_argument(
@@ -131,16 +151,16 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     command = _add_command(
         commands, "evaluate", "measure a saved model on MNIST's validation and test digits"
     )
-    command.add_argument("model", type=Path, metavar="MODEL", help="file that train --save wrote")
+    command.add_argument("model", type=path, metavar="MODEL", help="file that train --save wrote")
     _add_data(command)
     _add_threads(command)
 
 
 def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add_command(commands, "predict", "print what digits a saved model sees, one a line")
-    command.add_argument("model", type=Path, metavar="MODEL", help="file that train --save wrote")
+    command.add_argument("model", type=path, metavar="MODEL", help="file that train --save wrote")
     command.add_argument(
-        "digits", type=Path, metavar="DIGITS.npy",
+        "digits", type=path, metavar="DIGITS.npy",
         help="array of shape (n, 784), (n, 28, 28) or (28, 28): float pixels from 0 to 1, "
         "or uint8 ones from 0 to 255, where 0 is background",
     )  # fmt: skip
@@ -155,13 +175,13 @@ def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = _add_command(commands, "bench", "time training and prediction on this machine")
     _add_data(command)
     command.add_argument(
-        "--threads", type=count, metavar="N", help="this number, otherwise one and as many as pay"
+        "--threads", type=threads, metavar="N", help="this number, otherwise one and as many as pay"
     )
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--data", type=Path, metavar="DIR",
+        "--data", type=path, metavar="DIR",
         help="folder with the lesson's mnist.pkl.gz or MNIST's four IDX files, gzipped or not; "
         "otherwise the folder that the environment variable CNN_MNIST_DATA names, or the cache",
     )  # fmt: skip
@@ -173,30 +193,43 @@ def _add_data(command: argparse.ArgumentParser) -> None:
 
 def _add_threads(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--threads", type=count, metavar="N",
+        "--threads", type=threads, metavar="N",
         help="at most so many threads, otherwise as many as pay; the result is the same",
     )  # fmt: skip
 
 
 def count(text: str) -> int:
-    """A whole number, 1 or more."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {value}")
-    return value
+    """A whole number, 1 or more, that fits in 64 bits."""
+    return _whole(text, range(1, 2**63), "from 1 to 2**63 - 1")
 
 
-def rate(text: str) -> float:
-    """A finite number, 0 or more."""
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a finite number, 0 or more, got {text}")
-    return value
+def threads(text: str) -> int:
+    """A whole number, 1 or more, that fits in C's int."""
+    return _whole(text, range(1, 2**31), "from 1 to 2**31 - 1")
 
 
 def seed(text: str) -> int:
     """What manual_seed takes: an int64 or a uint64."""
-    value = int(text)
-    if not -(2**63) <= value < 2**64:
-        raise argparse.ArgumentTypeError(f"expected -2**63 to 2**64 - 1, got {value}")
-    return value
+    return _whole(text, range(-(2**63), 2**64), "from -2**63 to 2**64 - 1")
+
+
+def _whole(text: str, allowed: range, words: str) -> int:
+    with contextlib.suppress(ValueError):
+        if (value := int(text)) in allowed:
+            return value
+    raise argparse.ArgumentTypeError(f"expected a whole number {words}, got {text!r}")
+
+
+def rate(text: str) -> float:
+    """A finite number, 0 or more."""
+    with contextlib.suppress(ValueError):
+        if 0 <= (value := float(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"expected a finite number, 0 or more, got {text!r}")
+
+
+def path(text: str) -> Path:
+    """A path; not the empty one, which Path takes for the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, got ''")
+    return Path(text)

@@ -50,6 +50,11 @@ def train(arguments: argparse.Namespace) -> None:
 def evaluate(arguments: argparse.Namespace) -> None:
     """Measure a saved model."""
     model = _load(arguments.model)
+    features, pixels = model[0].weight.shape[1], datasets.idx.PIXELS
+    if features != pixels:
+        raise ValueError(
+            f"{arguments.model}: expected {pixels} in_features, the pixels of a digit, got {features}"
+        )
     (_, *others), source = _data(arguments)
     print(f"data: {source}")
     print(f"model: {_describe(model)}")
@@ -137,7 +142,10 @@ def _network(sizes: list[int]) -> nn.Sequential:
     """Linear layers of these sizes with a ReLU between each two."""
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        try:
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        except (MemoryError, RuntimeError) as error:
+            raise MemoryError(f"--hidden: a layer of {inputs} by {outputs}: {error}") from error
     return nn.Sequential(*layers[:-1])
 
 
@@ -203,39 +211,57 @@ def _load(path: Path) -> nn.Sequential:
     Raises
     ------
     ValueError
-        A damaged file, or one that holds anything else.
+        A damaged file, one that holds anything else, or a number that is not finite.
     """
-    layers: dict[str, dict[str, NDArray[Any]]] = {}
-    for name, value in load(path).items():
-        layer, _, kind = name.rpartition(".")
-        layers.setdefault(layer, {})[kind] = value.numpy()
-    if not layers:
-        raise ValueError(f"{path}: holds no layer")
-    kinds = {value.dtype.name for members in layers.values() for value in members.values()}
-    if kinds not in ({"float32"}, {"float64"}):
-        raise ValueError(
-            f"{path}: expected parameters of one dtype, float32 or float64, got "
-            f"{' and '.join(sorted(kinds))}"
-        )
+    layers = _layers(path)
     modules: list[nn.Module] = []
     state: dict[str, NDArray[Any]] = {}
     inputs = None
-    for layer in sorted(layers, key=_natural):
-        members = layers[layer]
-        shapes = {kind: value.shape for kind, value in members.items()}
-        outputs, wanted = (*shapes.get("weight", ()), None, None)[:2]
-        if shapes != {"weight": (outputs, inputs or wanted), "bias": (outputs,)}:
+    for name in sorted(layers, key=_natural):
+        members = layers[name]
+        shapes = {kind: array.shape for kind, array in members.items()}
+        outputs, features = (*shapes.get("weight", ()), None, None)[:2]
+        fits = features if inputs is None else inputs
+        if shapes != {"weight": (outputs, fits), "bias": (outputs,)}:
+            got = ", ".join(f"{kind} {shape}" for kind, shape in shapes.items())
             raise ValueError(
-                f"{path}: {layer}: expected weight (O, {inputs or 'I'}) and bias (O) of a Linear "
-                f"layer, got {shapes}"
+                f"{path}: {name}{name and ': '}expected weight (O, {'I' if fits is None else fits})"
+                f" and bias (O) of a Linear layer, got {got}"
             )
-        linear = nn.Linear(wanted, outputs, dtype=members["weight"].dtype)
-        state |= {f"{len(modules)}.{kind}": value for kind, value in members.items()}
+        linear = nn.Linear(features, outputs, dtype=members["weight"].dtype)
+        state |= {f"{len(modules)}.{kind}": array for kind, array in members.items()}
         modules += [linear, nn.ReLU()]
         inputs = outputs
     model = nn.Sequential(*modules[:-1])
     model.load_state_dict(state)
     return model
+
+
+def _layers(path: Path) -> dict[str, dict[str, NDArray[Any]]]:
+    """The arrays of a file by layer and by kind: what stands before and after the last dot."""
+    arrays = {name: value.numpy() for name, value in load(path).items()}
+    if not arrays:
+        raise ValueError(f"{path}: holds no layer")
+    kinds = {array.dtype.name for array in arrays.values()}
+    if kinds not in ({"float32"}, {"float64"}):
+        raise ValueError(
+            f"{path}: expected parameters of one dtype, float32 or float64, got "
+            f"{' and '.join(sorted(kinds))}"
+        )
+    layers: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, array in arrays.items():
+        _check_finite(path, name, array)
+        layer, _, kind = name.rpartition(".")
+        layers.setdefault(layer, {})[kind] = array
+    return layers
+
+
+def _check_finite(path: Path, name: str, array: NDArray[Any]) -> None:
+    """Raise ValueError at the first number that makes every answer of the model worthless."""
+    wrong = np.argwhere(~np.isfinite(array))
+    if len(wrong):
+        place = tuple(wrong[0].tolist())
+        raise ValueError(f"{path}: {name}: expected finite numbers, got {array[place]} at {place}")
 
 
 def _natural(name: str) -> list[Any]:

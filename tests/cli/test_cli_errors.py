@@ -19,9 +19,9 @@ from cnn_mnist import commands
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
 
-def spawn(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options):
+def spawn(*arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, buffered=True, **options):
     """The command line in a process of its own, its output buffered as it usually is."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "cnn_mnist", *map(str, arguments)],
         stdout=stdout, stderr=stderr, text=True, env=environment, **options,
@@ -72,6 +72,24 @@ def test_wrong_usage(line, run):
     assert err.startswith("usage: python -m cnn_mnist") and "error: " in err.splitlines()[-1]
     options = re.findall(r"--[a-z-]+", line)
     assert all(option in err.splitlines()[-1] for option in options)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--epochs x", "--epochs: expected a whole number from 1 to 2**63 - 1, got 'x'"),
+        ("--batch-size 9223372036854775808", "--batch-size: expected a whole number from 1 to"),
+        ("--hidden 5 9223372036854775808", "--hidden: expected a whole number from 1 to"),
+        ("--threads 2147483648", "--threads: expected a whole number from 1 to 2**31 - 1, got"),
+        ("--lr fast", "--lr: expected a finite number, 0 or more, got 'fast'"),
+        ("--save=", "--save: expected a path, got ''"),
+        ("--plot=", "--plot: expected a path, got ''"),
+        ("--data=", "--data: expected a path, got ''"),
+    ],
+)
+def test_wrong_usage_says_what_was_expected(line, message, run):
+    code, _, err = run("train", *line.split())
+    assert code == 2 and message in err.splitlines()[-1]
 
 
 def test_help_imports_only_what_it_needs():
@@ -172,6 +190,9 @@ def test_wrong_model(command, run, npy, tmp_path):
         ({"0.weight": np.zeros(784, "f4")}, r"0: expected weight \(O, I\)"),
         ({"0.weight": np.zeros((5, 784), "i8")}, "int64"),
         ({"0.weight": np.zeros((5, 784), "f8")}, "float64"),
+        ({"foo": np.zeros(3, "f4")}, r"m: expected weight \(O, I\) and .*, got foo \(3,\)"),
+        ({"2.weight": np.full((10, 5), np.nan, "f4")}, r"m: 2.weight: .* got nan at \(0, 0\)"),
+        ({"0.bias": np.float32([0, 0, 0, 0, -np.inf])}, r"m: 0.bias: .* got -inf at \(4,\)"),
     ):
         save_file(good | change, file)
         fails(run(command, file, *rest), message)
@@ -184,8 +205,7 @@ def test_model_for_other_digits(run, npy, tmp_path):
 
     file = tmp_path / "m"
     save_file({"weight": np.ones((3, 64), "f4"), "bias": np.zeros(3, "f4")}, file)
-    code, _, err = run("evaluate", file)
-    assert code == 1 and "784" in err and "64" in err and len(err.splitlines()) == 1
+    fails(run("evaluate", file), "m: expected 784 in_features, the pixels of a digit, got 64")
     fails(run("predict", file, npy(np.zeros((1, 784)))), r"expected shape \(n, 64\).* \(1, 784\)")
     assert run("predict", file, npy(np.zeros((2, 8, 8)))) == (0, "0\n0\n", "")
 
@@ -238,9 +258,11 @@ def test_loss_that_is_not_finite(run, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
-def test_network_that_does_not_fit_into_memory(run):
-    code, _, err = run("train", "--hidden", 10**15)
-    assert code == 1 and err.startswith("cnn_mnist train: error: ") and len(err.splitlines()) == 1
+@pytest.mark.parametrize("size", [10**15, 2**63 - 1])
+def test_network_that_does_not_fit_into_memory(size, run):
+    code, _, err = run("train", "--hidden", size)
+    assert code == 1 and len(err.splitlines()) == 1
+    assert err.startswith(f"cnn_mnist train: error: --hidden: a layer of 784 by {size}: ")
 
 
 @POSIX
@@ -309,15 +331,29 @@ def test_reader_that_leaves(tmp_path):
 
 
 @POSIX
-@pytest.mark.parametrize("command", ["info", "train"])
-def test_full_disk_behind_stdout(command):
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize(
+    "line", ["--help", "--version", "train --help", "info", "train", "evaluate M", "predict M D"]
+)
+def test_full_disk_behind_stdout(line, buffered, model, npy):
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full")
+    files = {"M": model, "D": npy(np.zeros((2, 784)))}
     with open("/dev/full", "w") as full:
-        process = spawn(command, stdout=full)
+        arguments = [files.get(word, word) for word in line.split()]
+        process = spawn(*arguments, stdout=full, buffered=buffered)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert err == f"cnn_mnist {command}: error: No space left on device\n"
+    command = "" if "-" in line else " " + line.split()[0]
+    assert err == f"cnn_mnist{command}: error: No space left on device\n"
+
+
+@POSIX
+@pytest.mark.parametrize("line", ["--help", "info"])
+def test_closed_stdout(line):
+    process = spawn(line, stdout=None, preexec_fn=lambda: os.close(1))
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0 and "Traceback" not in err
 
 
 def in_terminal(*arguments):

@@ -61,7 +61,9 @@ def test_nothing_at_hand(home):
 
 def test_no_pooch(home, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(FileNotFoundError, match="nor is pooch") as caught:
+    with pytest.raises(
+        FileNotFoundError, match="pooch, which downloads it, is not installed: pip install"
+    ) as caught:
         datasets.mnist()
     assert names_all_ways(str(caught.value))
     assert not home.exists()

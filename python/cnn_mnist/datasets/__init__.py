@@ -103,7 +103,10 @@ def _download(cache: Path) -> None:
     try:
         download(cache)
     except ModuleNotFoundError as error:
-        raise FileNotFoundError(f"MNIST is not at hand, nor is pooch. {_ways(cache)}") from error
+        raise FileNotFoundError(
+            "MNIST is not at hand, and pooch, which downloads it, is not installed: "
+            f"pip install 'cnn_mnist[data]'. {_ways(cache)}"
+        ) from error
     except DownloadError as error:
         raise FileNotFoundError(
             f"MNIST is not at hand and could not be downloaded. {_ways(cache)} What failed: {error}"
