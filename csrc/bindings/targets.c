@@ -187,19 +187,22 @@ static int copy_indices(struct cm_targets *t)
     return 0;
 }
 
-static int check_index_type(const struct cm_array *target)
+/* torch takes uint8 where x is (C) or (N, C) only. */
+static int check_index_type(const struct cm_targets *t)
 {
-    if (target->type == CM_I64 || target->type == CM_U8)
+    const int longs_only = t->x.ndim > 2;
+    if (t->target.type == CM_I64 || (t->target.type == CM_U8 && !longs_only))
         return 0;
-    PyErr_Format(PyExc_RuntimeError,
-                 "expected target dtype to be Long or Byte, but got %s",
-                 cm_type_torch_name(target));
+    PyErr_Format(PyExc_RuntimeError, "expected target dtype to be %s, but got %s",
+                 longs_only ? "Long for an input of more than two dimensions"
+                            : "Long or Byte",
+                 cm_type_torch_name(&t->target));
     return -1;
 }
 
 static int read_target(struct cm_targets *t)
 {
-    if (check_index_type(&t->target) < 0 || cm_array_settle(&t->target) < 0)
+    if (check_index_type(t) < 0 || cm_array_settle(&t->target) < 0)
         return -1;
     return copy_indices(t);
 }
@@ -215,7 +218,7 @@ int cm_targets_read_labels(struct cm_targets *t, ptrdiff_t rows, ptrdiff_t C)
 
 int cm_targets_read_indices(struct cm_targets *t)
 {
-    if (check_index_shape(&t->x, &t->target) < 0 || check_index_type(&t->target) < 0 ||
+    if (check_index_shape(&t->x, &t->target) < 0 || check_index_type(t) < 0 ||
         check_weight_shape(t) < 0 ||
         cm_array_check_float(&t->x, "nll_loss_out_frame") < 0 ||
         (t->weight.object && (cm_array_check_type(&t->weight, &t->x) < 0 ||

@@ -2,8 +2,9 @@
 
 Arrays in, arrays out: `numpy.ndarray` and whatever has `__array__`, `__dlpack__` or the buffer
 protocol give a plain `ndarray`. A Tensor among the arguments gives a Tensor, and the operation
-is recorded. float32 and float64; labels int64 or uint8. In the formulas g is the gradient of
-the result (`grad_output`), and a `*_backward` function returns the gradients of the inputs.
+is recorded. float32 and float64; labels int64, or uint8 beside (C) and (N, C). In the formulas
+g is the gradient of the result (`grad_output`), and a `*_backward` function returns the gradients
+of the inputs.
 
 The definitions are torch's: https://docs.pytorch.org/docs/stable/nn.functional.html
 """
@@ -236,7 +237,7 @@ def nll_loss(
     input : (C), (N, C) or (N, C, d1, ..., dK)
         Log-probabilities, as `log_softmax` gives them.
     target : (), (N) or (N, d1, ..., dK)
-        Labels in [0, C), int64 or uint8.
+        Labels in [0, C), int64; or uint8 for an input of shape (C) or (N, C).
     weight : (C), optional
         Weights of the classes.
     size_average, reduce : bool, optional
@@ -302,7 +303,7 @@ def cross_entropy(
     input : (C), (N, C) or (N, C, d1, ..., dK)
         Logits.
     target : (), (N) or (N, d1, ..., dK); or of the input's shape
-        Labels in [0, C), int64 or uint8; or probabilities q of the classes, floating.
+        Labels in [0, C), as in `nll_loss`; or probabilities q of the classes, floating.
     weight, size_average, ignore_index, reduce, reduction
         As in `nll_loss`; with probabilities the mean divides by the number of rows.
     label_smoothing : float
