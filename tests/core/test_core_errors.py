@@ -141,7 +141,10 @@ LIKE_TORCH = [
     (nll(f32(2, 3), ints(0, 1, dtype=np.int32)), "dtype to be Long or Byte, but got Int"),
     (ce(f32(2, 3), f32(2)), "expected target dtype to be Long or Byte, but got Float"),
     (ce(f32(2, 3), ints(0, 1, dtype=bool)), "dtype to be Long or Byte, but got Bool"),
-    (ce(f32(2, 3, 4), np.zeros((2, 4), np.uint8)), "dtype to be Long for an input of more than two"),
+    (
+        ce(f32(2, 3, 4), np.zeros((2, 4), np.uint8)),
+        "dtype to be Long for an input of more than two",
+    ),
     (nll(f32(2, 3, 4), np.zeros((2, 4), np.uint8)), "two dimensions, but got Byte"),
     (ce(f32(2, 3), np.zeros((2, 3), int)), "Expected floating point type for target with class"),
     (
