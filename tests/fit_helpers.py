@@ -85,3 +85,18 @@ def assert_same(ours, theirs, history, expected, dtype="float32"):
 def network_of_seed(seed=4):
     cnn_mnist.manual_seed(seed)
     return network(cnn_mnist)
+
+
+def run(model, epochs=3, **options):
+    x, y = data()
+    return cnn_mnist.fit(
+        model, x, y, **{"epochs": epochs, "batch_size": 50, "lr": 0.2, "shuffle": False, **options}
+    )
+
+
+def weights(model):
+    return [param.detach().numpy().copy() for param in model.parameters()]
+
+
+def same(a, b):
+    return all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))

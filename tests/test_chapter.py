@@ -185,10 +185,10 @@ def test_data_sets_and_loaders_by_hand(digits):
             data.DataLoader(pairs, 64, shuffle=True, drop_last=True),
             data.DataLoader(pairs, sampler=batches),
         ):
-            xb, yb = next(iter(loader))
-            yield tuple(xb.shape)
-            yield yb
-            yield xb.mean()
+            for xb, yb in loader:
+                yield tuple(xb.shape)
+                yield yb
+                yield xb.mean()
             yield len(loader)
 
     run(section, digits)

@@ -174,34 +174,6 @@ def test_default_collate_and_convert(items):
     check(lambda data, t: list(data.DataLoader(items, batch_size=None)))
 
 
-def test_the_courses_own_data_set_and_collate_function():
-    def program(data, t):
-        class Pairs:
-            def __init__(self, x, y):
-                self.x, self.y = x, y
-
-            def __len__(self):
-                return len(self.x)
-
-            def __getitem__(self, i):
-                return self.x[i], self.y[i]
-
-        def collate(batch):
-            xs, ys = zip(*batch, strict=True)
-            return t.stack(xs), t.stack(ys)
-
-        pairs = Pairs(*tensors(t))
-        batches = data.BatchSampler(data.RandomSampler(pairs), 4, drop_last=False)
-        return [
-            list(data.DataLoader(pairs, batch_sampler=batches, collate_fn=collate)),
-            list(data.DataLoader(pairs, 4, sampler=data.SequentialSampler(pairs))),
-            list(data.DataLoader(pairs, sampler=batches)),
-            list(data.DataLoader(pairs, 4, shuffle=True, drop_last=True)),
-        ]
-
-    check(program)
-
-
 def test_getitems_is_used_where_a_data_set_has_it():
     class Many(ours.Dataset):
         def __getitems__(self, indices):

@@ -1,57 +1,14 @@
-"""Modules against torch's: registration, traversal, text, state, errors."""
+"""Modules against torch's: registration, traversal, text, containers, errors."""
 
 import copy
 import pickle
 from collections import OrderedDict
 
-import numpy as np
 import pytest
 import torch
+from nn_programs import check, lesson, ours, plain, theirs
 
 import cnn_mnist
-from cnn_mnist import nn as ours
-
-theirs = torch.nn
-PAIRS = [(ours, cnn_mnist), (theirs, torch)]
-
-
-def plain(value):
-    if hasattr(value, "tolist"):
-        return str(np.asarray(value.detach()).dtype), value.tolist()
-    if isinstance(value, dict):
-        return {key: plain(member) for key, member in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [plain(member) for member in value]
-    return value
-
-
-def check(program):
-    """The program gives the same with both packages."""
-    results = []
-    for nn, package in PAIRS:
-        package.manual_seed(9)
-        results.append(plain(program(nn, package)))
-    assert results[0] == results[1]
-    return results[0]
-
-
-def lesson(nn, nested=False):
-    class Model(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first = nn.Linear(3, 4)
-            self.rest = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(4, 2, bias=False)))
-            self.scale = nn.Parameter(self.first.weight.detach()[0] * 0 + 2)
-            self.register_buffer("mean", self.first.bias.detach() * 0 + 1)
-            self.register_buffer("hidden", self.first.bias.detach() * 0, persistent=False)
-            self.register_buffer("absent", None)
-            self.register_parameter("nothing", None)
-            self.kept_back = [nn.Linear(2, 2)]  # a plain list registers nothing
-
-        def forward(self, x):
-            return self.rest(self.first(x) * self.mean)
-
-    return Model()
 
 
 @pytest.mark.parametrize(
@@ -225,83 +182,6 @@ def test_tied_parameters_stay_tied_in_a_copy():
     model[1].weight = model[0].weight
     twin = copy.deepcopy(model)
     assert twin[1].weight is twin[0].weight is not model[0].weight
-
-
-# state dicts ----------------------------------------------------------------------------
-
-
-def test_states_are_copied_in_place_whatever_holds_them():
-    sources = {
-        "Tensors": lambda m: m.state_dict(),
-        "arrays": lambda m: {k: v.numpy().copy() for k, v in m.state_dict().items()},
-        "torch": lambda m: {k: torch.from_numpy(v.numpy()) for k, v in m.state_dict().items()},
-        "float64": lambda m: {k: v.double() for k, v in m.state_dict().items()},
-    }
-    for source in sources.values():
-        model, other = lesson(ours), lesson(ours)
-        weight, array = model.first.weight, model.first.weight.detach().numpy()
-        keys = model.load_state_dict(source(other))
-        assert keys == ([], []) and str(keys) == "<All keys matched successfully>"
-        assert model.first.weight is weight
-        assert np.shares_memory(model.first.weight.detach().numpy(), array)
-        assert plain(model.state_dict()) == plain(other.state_dict())
-
-
-def test_states_go_to_torch_and_come_back():
-    model, reference = lesson(ours), lesson(theirs)
-    reference.load_state_dict(
-        {k: torch.from_numpy(v.numpy()) for k, v in model.state_dict().items()}
-    )
-    assert plain(reference.state_dict()) == plain(model.state_dict())
-    other = lesson(theirs)
-    model.load_state_dict(other.state_dict())
-    assert plain(other.state_dict()) == plain(model.state_dict())
-
-
-def bad_states(t, own):
-    missing = {k: v for k, v in own.items() if k != "first.bias"}
-    return {
-        "missing": missing,
-        "unexpected": {**own, "other": t.zeros(1), "first.c": t.zeros(1)},
-        "both": {**missing, "other": t.zeros(1)},
-        "shape": {**own, "first.weight": t.zeros(2, 3)},
-        "two": {**own, "first.weight": t.zeros(2, 3), "scale": t.zeros(1)},
-        "empty": {},
-        "no tensor": {**own, "scale": "a"},
-        "buffer": {**own, "hidden": t.zeros(4)},
-    }
-
-
-@pytest.mark.parametrize("name", list(bad_states(torch, {})))
-@pytest.mark.parametrize("strict", [True, False])
-def test_states_that_do_not_fit(name, strict):
-    texts, seen = [], []
-    for nn, package in PAIRS:
-        package.manual_seed(9)
-        model = lesson(nn)
-        before = plain(model.state_dict())
-        state = {k: v + 1 for k, v in model.state_dict().items()}
-        try:
-            keys = model.load_state_dict(bad_states(package, state)[name], strict=strict)
-            seen.append((sorted(keys.missing_keys), sorted(keys.unexpected_keys)))
-        except RuntimeError as error:
-            texts.append(
-                str(error).replace("cnn_mnist.Size", "torch.Size").replace("torch.Tensor", "Tensor")
-            )
-            if nn is ours:
-                assert plain(model.state_dict()) == before  # torch copies what fits
-    assert len(texts) in (0, 2) and len(seen) in (0, 2)
-    assert texts[:1] == texts[1:] and seen[:1] == seen[1:]
-
-
-def test_saved_scalars_of_one_element_are_taken():
-    def program(nn, t):
-        model = nn.Module()
-        model.a = nn.Parameter(t.tensor(1.0))
-        model.load_state_dict({"a": t.tensor([3.0])})
-        return model.a
-
-    check(program)
 
 
 # containers -----------------------------------------------------------------------------

@@ -2,7 +2,9 @@
    as fast as other attributes, without an AttributeError on the way to __getattr__. */
 #include "core.h"
 
-static PyObject *registry_name; /* "_parameters", interned; made once a process */
+/* "_parameters", interned. Made once in a process and never changed: the module's state,
+   where it would belong, is a walk over the bases away from an instance, at every look. */
+static PyObject *registry_name;
 
 /* self.__dict__["_parameters"][name], borrowed; NULL if there is none, or on error */
 static PyObject *parameter_of(PyObject *self, PyObject *name)

@@ -1,34 +1,8 @@
 """Layers, networks and losses under torch's names."""
 
-from . import functional, init
-from .modules import (
-    CrossEntropyLoss,
-    Flatten,
-    Identity,
-    Linear,
-    LogSoftmax,
-    Module,
-    ModuleList,
-    NLLLoss,
-    ReLU,
-    Sequential,
-    Softmax,
-)
+from . import functional, init, modules
+from .modules import *
 from .parameter import Parameter
 
-__all__ = [
-    "CrossEntropyLoss",
-    "Flatten",
-    "Identity",
-    "Linear",
-    "LogSoftmax",
-    "Module",
-    "ModuleList",
-    "NLLLoss",
-    "Parameter",
-    "ReLU",
-    "Sequential",
-    "Softmax",
-    "functional",
-    "init",
-]
+__all__ = ["Parameter", "functional", "init"]
+__all__ += modules.__all__

@@ -12,6 +12,7 @@ from ... import _core
 from ...tape import wrap
 from ...tensor import Tensor
 from ..parameter import Parameter, zero_grad
+from .paths import joined, member, named_members
 from .state import IncompatibleKeys, block, indented, load_state, own_state
 
 if TYPE_CHECKING:
@@ -109,13 +110,10 @@ class Module(_core.Attributes):
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        if "_parameters" in own:  # else a subclass has not called super().__init__() yet
-            if name in own["_parameters"]:
-                return own["_parameters"][name]
-            if name in own["_buffers"]:
-                return own["_buffers"][name]
-            if name in own["_modules"]:
-                return own["_modules"][name]
+        if "_modules" in own:  # else a subclass has not called super().__init__() yet
+            for kind in _KINDS:  # parameters, too: super().__getattr__("weight")
+                if name in own[kind]:
+                    return own[kind][name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -132,54 +130,43 @@ class Module(_core.Attributes):
         if kind not in self.__dict__:
             what = {"_parameters": "parameters", "_modules": "module"}[kind]
             raise AttributeError(f"cannot assign {what} before Module.__init__() call")
-        if kind == "_parameters":
-            if value is not None and not isinstance(value, Parameter):
-                raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as parameter '{name}' "
-                    "(nn.Parameter or None expected)"
-                )
-            self._forget_other(name, kind)
-            self.register_parameter(name, value)
-        elif kind == "_modules":
-            if value is not None and not isinstance(value, Module):
-                raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as child module "
-                    f"'{name}' (nn.Module or None expected)"
-                )
-            self._forget_other(name, kind)
-            self._modules[name] = value
-        else:
-            if value is not None and not isinstance(value, Tensor):
-                raise TypeError(
-                    f"cannot assign '{type(value).__name__}' as buffer '{name}' "
-                    "(Tensor or None expected)"
-                )
+        what, required, text = _KINDS[kind]
+        if value is not None and not isinstance(value, required):
+            raise TypeError(
+                f"cannot assign '{type(value).__name__}' as {what} '{name}' "
+                f"({text} or None expected)"
+            )
+        if kind == "_buffers":
             self._buffers[name] = value
+            return
+        self._forget_other(name, kind)
+        if kind == "_parameters":
+            self.register_parameter(name, value)
+        else:
+            self._modules[name] = value
 
     def _kind_of(self, name: str, value: Any) -> str | None:
         """The dictionary that an assignment of `value` to `name` is about, if any."""
         if isinstance(value, Parameter):
             return "_parameters"
-        if isinstance(value, Module):
-            kinds: tuple[str, ...] = ("_parameters",)  # taken first, to refuse the module
-            default = "_modules"
-        else:
-            kinds, default = ("_parameters", "_modules", "_buffers"), None
-        for kind in kinds:
-            if name in self.__dict__.get(kind, ()):
+        own = self.__dict__
+        if isinstance(value, Module):  # refused where a parameter has the name
+            return "_parameters" if name in own.get("_parameters", ()) else "_modules"
+        for kind in _KINDS:
+            if name in own.get(kind, ()):
                 return kind
-        return default
+        return None
 
     def _forget_other(self, name: str, kind: str) -> None:
         """What is assigned anew stops being an attribute, parameter, buffer or module."""
-        for other in ("_parameters", "_buffers", "_modules"):
+        for other in _KINDS:
             if other != kind:
                 self.__dict__[other].pop(name, None)
         self.__dict__.pop(name, None)
         self._non_persistent_buffers_set.discard(name)
 
     def __delattr__(self, name: str) -> None:
-        for kind in ("_parameters", "_buffers", "_modules"):
+        for kind in _KINDS:
             if name in self.__dict__[kind]:
                 del self.__dict__[kind][name]
                 self._non_persistent_buffers_set.discard(name)
@@ -187,13 +174,8 @@ class Module(_core.Attributes):
         super().__delattr__(name)
 
     def __dir__(self) -> list[str]:
-        names = [
-            *dir(type(self)),
-            *self.__dict__,
-            *self._parameters,
-            *self._modules,
-            *self._buffers,
-        ]
+        names = {*dir(type(self)), *self.__dict__}
+        names = names.union(*(self.__dict__[kind] for kind in _KINDS))
         return sorted(name for name in names if not name[0].isdigit())
 
     # Going through what is registered -----------------------------------------------------
@@ -210,7 +192,7 @@ class Module(_core.Attributes):
         yield prefix, self
         for name, module in self._modules.items():
             if module is not None:
-                yield from module.named_modules(memo, _joined(prefix, name), remove_duplicate)
+                yield from module.named_modules(memo, joined(prefix, name), remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         """This module and all below it, each once."""
@@ -232,7 +214,7 @@ class Module(_core.Attributes):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """All parameters with their paths; with `recurse` also those of the modules below."""
-        return self._named_members("_parameters", prefix, recurse, remove_duplicate)
+        return named_members(self, "_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, each once: what an optimizer is given."""
@@ -242,28 +224,11 @@ class Module(_core.Attributes):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """All buffers with their paths; with `recurse` also those of the modules below."""
-        return self._named_members("_buffers", prefix, recurse, remove_duplicate)
+        return named_members(self, "_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """All buffers, each once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
-
-    def _named_members(
-        self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
-    ) -> Iterator[tuple[str, Any]]:
-        seen: set[int] = set()
-        modules = (
-            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
-            if recurse
-            else [(prefix, self)]
-        )
-        for path, module in modules:
-            for name, member in module.__dict__[kind].items():
-                if member is None or id(member) in seen:
-                    continue
-                if remove_duplicate:
-                    seen.add(id(member))
-                yield _joined(path, name), member
 
     def get_submodule(self, target: str) -> Module:
         """The module at a path such as ``"layers.0"``; this one at ``""``.
@@ -275,23 +240,13 @@ class Module(_core.Attributes):
         """
         module: Module = self
         for name in target.split(".") if target else ():
-            if not hasattr(module, name):
-                raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
-            module = getattr(module, name)
-            if not isinstance(module, Module):
-                raise AttributeError(f"`{name}` is not an nn.Module")
+            module = member(module, name, Module, "nn.Module")
         return module
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at a path such as ``"layers.0.weight"``."""
         path, _, name = target.rpartition(".")
-        module = self.get_submodule(path)
-        if not hasattr(module, name):
-            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
-        param = getattr(module, name)
-        if not isinstance(param, Parameter):
-            raise AttributeError(f"`{name}` is not an nn.Parameter")
-        return param
+        return member(self.get_submodule(path), name, Parameter, "nn.Parameter")
 
     # Changing all of it -------------------------------------------------------------------
 
@@ -379,8 +334,8 @@ class Module(_core.Attributes):
         """
         if destination is None:
             destination = OrderedDict()
-        for name, member in own_state(self):
-            destination[prefix + name] = member if keep_vars else member.detach()
+        for name, value in own_state(self):
+            destination[prefix + name] = value if keep_vars else value.detach()
         for name, module in self._modules.items():
             if module is not None:
                 module.state_dict(
@@ -433,5 +388,9 @@ class Module(_core.Attributes):
         return block(self._get_name(), lines + children)
 
 
-def _joined(prefix: str, name: str) -> str:
-    return f"{prefix}.{name}" if prefix else name
+# what is registered in which dictionary: its name in errors, its type and that type's name
+_KINDS: dict[str, tuple[str, type[Any], str]] = {
+    "_modules": ("child module", Module, "nn.Module"),
+    "_parameters": ("parameter", Parameter, "nn.Parameter"),
+    "_buffers": ("buffer", Tensor, "Tensor"),
+}
