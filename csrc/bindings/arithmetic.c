@@ -95,10 +95,7 @@ static PyObject *number(PyObject *Py_UNUSED(module), PyObject *const *args,
         Py_RETURN_NONE;
     if (cm_array_new(&out, 0, NULL, like.type) < 0)
         return NULL;
-    if (like.type == CM_F32)
-        *(float *)out.data = (float)value;
-    else
-        *(double *)out.data = value;
+    cm_array_set_item(&out, value);
     return cm_array_give(&out);
 }
 

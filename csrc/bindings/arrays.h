@@ -97,6 +97,15 @@ static inline size_t cm_type_bytes(enum cm_type type)
     return type == CM_F32 ? 4 : 8;
 }
 
+/* Writes the element of a 0-d array, float32 or float64. */
+static inline void cm_array_set_item(const struct cm_array *a, double value)
+{
+    if (a->type == CM_F32)
+        *(float *)a->data = (float)value;
+    else
+        *(double *)a->data = value;
+}
+
 /* Whether the memory between first and last element of two arguments intersects. */
 int cm_arrays_overlap(PyObject *a, PyObject *b);
 

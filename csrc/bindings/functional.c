@@ -1,4 +1,4 @@
-/* functional.c - the elementwise functions. */
+/* functional.c - the elementwise functions, and the sum of all elements. */
 #include "arguments.h"
 #include "arrays.h"
 #include "core.h"
@@ -74,10 +74,30 @@ done:
     return result;
 }
 
+/* sum of x, as a 0-d array of x's type; added up in double */
+static PyObject *sum(PyObject *module, PyObject *object)
+{
+    const struct cm_isa *isa = cm_state_of(module)->isa;
+    struct cm_array x = {0}, out = {0};
+    PyObject *result = NULL;
+    if (cm_array_read(&x, object, "sum(): argument 'x'", "sum") < 0 ||
+        cm_array_new(&out, 0, NULL, x.type) < 0)
+        goto done;
+    PyThreadState *saved = cm_unlock_gil((double)x.size);
+    const double total = CM_CALL(isa, x.type, sum, x.data, x.size);
+    cm_lock_gil(saved);
+    cm_array_set_item(&out, total);
+    result = cm_array_give(&out);
+done:
+    cm_array_clear(&x);
+    return result;
+}
+
 PyMethodDef cm_functional_methods[] = {
     {"relu", relu, METH_O, "relu(x, /)\n--\n\n"},
     {"relu_backward", CM_FASTCALL(relu_backward), "relu_backward(dout, x, /)\n--\n\n"},
     {"exp", exponential, METH_O, "exp(x, /)\n--\n\n"},
+    {"sum", sum, METH_O, "sum(x, /)\n--\n\n"},
     {"log", logarithm, METH_O, "log(x, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

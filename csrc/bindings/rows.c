@@ -26,6 +26,8 @@ static struct axis axis_of(const struct cm_array *x, int dim)
 static int check_float(const struct cm_array *x, const char *function, int dim)
 {
     char kernel[64];
+    if (x->type == CM_F32 || x->type == CM_F64)
+        return 0;
     PyOS_snprintf(kernel, sizeof kernel, "%s_%skernel_impl", function,
                   dim >= x->ndim - 1 ? "lastdim_" : "");
     return cm_array_check_float(x, kernel);
@@ -276,6 +278,36 @@ done:
     return result;
 }
 
+/* Index of the largest value of each row, of x (..., C) with C > 0 */
+static PyObject *argmax(PyObject *module, PyObject *object)
+{
+    const struct cm_isa *isa = cm_state_of(module)->isa;
+    struct cm_array x = {0}, index = {0};
+    PyObject *result = NULL;
+    if (cm_array_read(&x, object, "argmax(): argument 'x'", "argmax") < 0)
+        goto done;
+    if (x.ndim == 0 || x.shape[x.ndim - 1] == 0) {
+        PyObject *got = cm_shape_list(x.ndim, x.shape);
+        if (got)
+            PyErr_Format(
+                PyExc_IndexError,
+                "argmax(): argument 'x': expected a last dimension of at least "
+                "one element, got %R",
+                got);
+        Py_XDECREF(got);
+        goto done;
+    }
+    if (cm_array_new(&index, x.ndim - 1, x.shape, CM_I64) < 0)
+        goto done;
+    PyThreadState *saved = cm_unlock_gil((double)x.size);
+    CM_CALL(isa, x.type, argmax, index.data, x.data, index.size, x.shape[x.ndim - 1]);
+    cm_lock_gil(saved);
+    result = cm_array_give(&index);
+done:
+    cm_array_clear(&x);
+    return result;
+}
+
 PyMethodDef cm_rows_methods[] = {
     {"softmax", CM_FASTCALL(softmax), "softmax(x, dim, /)\n--\n\n"},
     {"softmax_backward", CM_FASTCALL(softmax_backward),
@@ -286,5 +318,6 @@ PyMethodDef cm_rows_methods[] = {
     {"logsumexp", CM_FASTCALL(logsumexp), "logsumexp(x, dim, keepdim, /)\n--\n\n"},
     {"logsumexp_backward", CM_FASTCALL(logsumexp_backward),
      "logsumexp_backward(dout, x, out, dim, keepdim, /)\n--\n\n"},
+    {"argmax", argmax, METH_O, "argmax(x, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

@@ -140,6 +140,8 @@ class Chain:
         with no_grad():
             expected = np.asarray(self._model(few))
         got = self.forward(few._array.reshape(len(few), self.in_features), 1)
+        if np.array_equal(expected, got):  # nearly always, and far cheaper than what follows
+            return
         scale = np.abs(got[np.isfinite(got)]).max(initial=0.0)
         if expected.shape != got.shape or not np.allclose(
             expected, got, rtol=1e-3, atol=1e-3 * scale, equal_nan=True

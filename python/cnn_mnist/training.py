@@ -182,7 +182,7 @@ def predict(
     rows = Rows(x, chain.in_features, chain.dtype, chain.flatten, "x")
     chain.check_forward(rows)
     logits = chain.forward(rows.core, threads)
-    answer = _core.softmax(logits, 1) if probabilities else logits.argmax(axis=1)
+    answer = _core.softmax(logits, 1) if probabilities else _core.argmax(logits)
     return wrap(answer) if isinstance(x, Tensor) else answer
 
 

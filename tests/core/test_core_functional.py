@@ -70,6 +70,29 @@ def test_relu_of_nan_is_nan_and_passes_its_gradient():
     )
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [*SHAPES, (9_999,)])
+def test_sum(shape, dtype):
+    x = np.asarray(np.abs(draw(shape, dtype)), dtype)
+    expected = [torch.tensor(x, dtype=t).sum() for t in (None, torch.float64)]
+    for each in layouts(x):
+        assert_close(_core.sum(each), *expected)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape and shape[-1]])
+def test_argmax(shape, dtype):
+    x = np.round(draw(shape, dtype), 0)  # ties: the first one counts
+    with_nan = np.where(draw(shape, dtype, 1) > 3, np.asarray(np.nan, dtype), x)
+    for values in (x, with_nan):
+        for each in layouts(values):
+            got = _core.argmax(each)
+            assert got.dtype == np.int64
+            np.testing.assert_array_equal(got, values.argmax(-1), strict=True)
+            np.testing.assert_array_equal(got, torch.tensor(values).argmax(-1).numpy())
+
+
 def dims(shape):
     return range(-max(1, len(shape)), max(1, len(shape)))
 
@@ -108,6 +131,24 @@ def test_rows_of_a_broadcast_array():
     x = np.broadcast_to(draw((1, 5), np.float32), (3, 5))
     np.testing.assert_array_equal(_core.softmax(x, 1), _core.softmax(x.copy(), 1))
     np.testing.assert_array_equal(_core.softmax(x, 0), np.full((3, 5), np.float32(1 / 3)))
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("broken", [None, "weight", "dout"])
+def test_linear_of_mostly_zeros(dtype, broken):
+    """Zeros are skipped; times inf or nan they are nan all the same."""
+    x, weight = draw((70, 300), dtype), draw((50, 300), dtype, 1)
+    bias, dout = draw((50,), dtype, 2), draw((70, 50), dtype, 3)
+    x[draw((70, 300), dtype, 4) < 3] = 0
+    if broken:
+        {"weight": weight, "dout": dout}[broken][4, 7] = np.inf
+    out, *gradients = with_gradient(F.linear, lambda _: dout, x, weight, bias)
+    for each in layouts(x):
+        assert_close(_core.linear(each, weight, bias), *out)
+        got = _core.linear_backward(dout, each, weight, True, True, True)
+        for ours, expected in zip(got, gradients, strict=True):
+            assert_close(ours, *expected)
 
 
 LINEAR_CASES = [

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..dtypes import I64, of_numpy, to_numpy
+from .. import _core
+from ..dtypes import F32, F64, I64, of_numpy, to_numpy
 from ..tape import Array, record, wrap
-from .common import cast, check_dim, check_dims, either, quiet
+from .common import cast, check_dim, check_dims, compute, either, quiet
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -33,6 +34,8 @@ def _axes(x: Array, dim: Any) -> tuple[int, ...]:
 
 def _add_up(x: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     """Sum of floats. Adding many rows one by one would lose digits of float32: float64 does it."""
+    if len(axes) == x.ndim and not keepdim and x.itemsize >= 4:
+        return _core.sum(x)
     rows = axes and x.shape[axes[0]] > 512 and axes[-1] != x.ndim - 1
     dtype = np.float64 if rows and x.dtype != np.float64 else x.dtype
     total = quiet(lambda: x.sum(axis=axes, dtype=dtype, keepdims=keepdim))
@@ -87,7 +90,8 @@ def mean(
         )
     axes = _axes(x, dim)
     shape, count = x.shape, _count(x, axes)
-    out = quiet(np.divide, _add_up(x, axes, keepdim), np.asarray(count, x.dtype))
+    total = _add_up(x, axes, keepdim)
+    out = compute(_core.div, np.divide, total, np.asarray(count, x.dtype))
     name = "MeanBackward0" if dim is None else "MeanBackward1"
     return record(
         out, name, (input,), lambda g: (_spread(g / g.dtype.type(count), shape, axes, keepdim),)
@@ -338,4 +342,6 @@ def _locate(
         found = np.asarray(function(x), I64)
         return wrap(found.reshape((1,) * x.ndim) if keepdim else found)
     _refuse_empty(name, x, dim)
+    if function is np.argmax and dim == x.ndim - 1 and not keepdim and x.dtype in (F32, F64):
+        return wrap(_core.argmax(x))
     return wrap(np.asarray(function(x, axis=dim, keepdims=keepdim), I64))
