@@ -8,6 +8,7 @@ F.relu(x); F.relu(i); F.relu(b); F.relu(None); F.relu([1.]); F.relu(r); F.relu(q
 F.relu(r, inplace=True); F.relu(x, True)
 F.softmax(x, 1); F.softmax(x); F.softmax(c); F.softmax(z); F.softmax(v); F.softmax(x, dim=-1)
 F.softmax(x, 5); F.softmax(x, 'a'); F.softmax(x, 1.0); F.softmax(i, 1); F.softmax(i, 0)
+F.softmax(i, 2); F.softmax(b, 'a'); F.log_softmax(i, 1.5)
 F.softmax(i, 1, dtype=T.float32); F.softmax(x, 1, dtype=T.float64);
 F.softmax(r, 1, dtype=T.float64)
 F.log_softmax(x); F.log_softmax(r, 0); F.log_softmax(n, 1); F.softmax(n, 0); F.softmax(b, 1)
@@ -23,7 +24,8 @@ F.linear(x, [1.]); F.linear(e, y); F.linear(x, T.ones(0, 3)); F.linear(x, y, [1.
 """)
 
 NLL_LOSS = cases("""
-F.nll_loss(x, k[:2]); F.nll_loss(x, k); F.nll_loss(x, k[:2]+5); F.nll_loss(x, -k[:2]-1)
+F.nll_loss(x, k[:2]); F.nll_loss(e, zi); F.nll_loss(x, zi); F.nll_loss(c, T.zeros(2, 4).byte())
+F.nll_loss(c, T.zeros(2, 4).long()); F.nll_loss(x, k); F.nll_loss(x, k[:2]+5); F.nll_loss(x, -k[:2]-1)
 F.nll_loss(x, T.tensor([-100, 0])); F.nll_loss(x, T.tensor([-100, -100]))
 F.nll_loss(x, k[:2].int()); F.nll_loss(x, k[:2].float()); F.nll_loss(x, k[:2].byte())
 F.nll_loss(x, k[:2], reduction='sum'); F.nll_loss(x, k[:2], reduction='none')
@@ -41,6 +43,7 @@ F.nll_loss(x, k[:2], ignore_index=1.5)
 """)
 
 CROSS_ENTROPY = cases("""
+F.cross_entropy(z, zi[None]); F.cross_entropy(e, zi); F.cross_entropy(c, T.zeros(2, 4).byte())
 F.cross_entropy(x, k[:2]); F.cross_entropy(r, k[:2]); F.cross_entropy(x, k)
 F.cross_entropy(x, k[:2]+5); F.cross_entropy(x, -k[:2]-1);
 F.cross_entropy(x, T.tensor([-100, 0]))
@@ -73,7 +76,8 @@ ONE_HOT_AND_LOGSUMEXP = cases("""
 F.one_hot(k); F.one_hot(k, 5); F.one_hot(k, 2); F.one_hot(-k); F.one_hot(k.int())
 F.one_hot(k.float()); F.one_hot(k[:0]); F.one_hot(k[:0], 3); F.one_hot(zi, 5); F.one_hot(zi)
 F.one_hot(k[None], 3); F.one_hot([1]); F.one_hot(k, 0); F.one_hot(k, -5); F.one_hot(None)
-F.one_hot(u)
+F.one_hot(u); F.one_hot(k, 'a'); F.one_hot(k, True); F.one_hot(k, 2.5); F.one_hot(i.int(), None)
+F.one_hot(k, 2**62)
 T.logsumexp(x, 1); T.logsumexp(x, (0, 1)); T.logsumexp(x, [0], True); T.logsumexp(x, (0, 0))
 T.logsumexp(x, None); T.logsumexp(x); T.logsumexp(i, 1); T.logsumexp(x, 5); T.logsumexp(b, 1)
 T.logsumexp(n, 1); T.logsumexp(r, 1); T.logsumexp(r, (0, -1), keepdim=True);

@@ -176,6 +176,13 @@ static int read_cross_entropy(struct cm_targets *t, double label_smoothing,
             return -1;
         return cm_check_smoothing(label_smoothing);
     }
+    if (x->ndim == 0) {
+        PyErr_SetString(
+            PyExc_IndexError,
+            "Dimension out of range: expected input of shape (C), (N, C) or "
+            "(N, C, d1, ...), got ()");
+        return -1;
+    }
     if (cm_check_smoothing(label_smoothing) < 0 ||
         cm_array_check_float(x, x->ndim <= 2 ? "log_softmax_lastdim_kernel_impl"
                                              : "log_softmax_kernel_impl") < 0)

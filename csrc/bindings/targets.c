@@ -94,6 +94,12 @@ static int check_index_shape(const struct cm_array *x, const struct cm_array *ta
         return -1;
     }
     const ptrdiff_t targets = target->ndim ? target->shape[0] : 0;
+    if (x->ndim > 1 && x->shape[0] == 0 && target->ndim == 0) {
+        PyErr_SetString(
+            PyExc_IndexError,
+            "Dimension specified as 0 but tensor has no dimensions: target");
+        return -1;
+    }
     if (x->ndim > 1 && (target->ndim == 0 || x->shape[0] != targets)) {
         PyErr_Format(PyExc_ValueError,
                      "Expected input batch_size (%zd) to match target batch_size "

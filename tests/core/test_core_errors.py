@@ -128,6 +128,8 @@ LIKE_TORCH = [
     (ce(f32(2, 3, 4), np.full((2, 4), 7)), "Target 7 at position [0, 0] is out of bounds for 3"),
     (ce(f32(2, 3, 1, 2), np.array([[[0, 1]], [[2, 9]]])), "Target 9 at position [1, 0, 1] is"),
     (ce(f32(2, 0), ints(0, 1)), "Target 0 at row 0 is out of bounds for 0 classes."),
+    (ce(f32(), ints(0, 1)), "expected input of shape (C), (N, C) or (N, C, d1, ...), got ()"),
+    (ce(f32(0, 3), np.array(0)), "Dimension specified as 0 but tensor has no dimensions: target"),
     (nll(f32(), np.array(0)), "Expected 1 or more dimensions (got 0)"),
     (nll(f32(2, 3), ints(1, 2, 0)), "input batch_size (2) to match target batch_size (3)."),
     (ce(f32(2, 3), np.array(1)), "input batch_size (2) to match target batch_size (0)."),

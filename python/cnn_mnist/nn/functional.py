@@ -71,7 +71,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """
     if all_tensors(input, weight, bias):
         return layers.linear(input, weight, bias)
-    if all_arrays(input, weight, bias):
+    if all_arrays(input, weight, bias) and input.dtype.kind == "f":
         return _core.linear(input, weight, bias)
     x = as_tensor("linear", "input", input)
     w = as_tensor("linear", "weight", weight)

@@ -11,7 +11,7 @@ from .. import _core
 from ..dtypes import I64, promote_types
 from ..tape import Array, edges_of, record, recorded, wants_grad, wrap
 from .arithmetic import add, matmul
-from .common import cast
+from .common import cast, new_shape, whole
 from .shaping import t
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _refuse_grad_of_weight(name: str, weight: Tensor | None) -> None:
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """int64, of shape (*, num_classes): 1 at each label, 0 elsewhere."""
-    labels = input._array
+    labels, num_classes = input._array, whole("one_hot", "num_classes", num_classes)
     if labels.dtype != I64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if not labels.size:
@@ -155,6 +155,6 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
             raise RuntimeError(
                 f"Class values must be smaller than num_classes. Got {high} for {num_classes} classes"
             )
-    out = np.zeros((*labels.shape, num_classes), I64)
+    out = np.zeros(new_shape("one_hot", (*labels.shape, num_classes), I64), I64)
     np.put_along_axis(out, labels[..., None], 1, -1)
     return wrap(out)

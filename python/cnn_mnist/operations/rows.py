@@ -20,10 +20,11 @@ def _rows(input: Tensor, dim: int, dtype: Any, name: str) -> tuple[Tensor, int]:
     if dtype is not None:
         input = cast(input, to_numpy(dtype))
     x = input._array
+    dim = check_dim(dim, x.ndim)
     if x.dtype.kind != "f":
         kind = of_numpy(x.dtype).long_name
         raise NotImplementedError(f"\"{name}_lastdim_kernel_impl\" not implemented for '{kind}'")
-    return input, check_dim(dim, x.ndim)
+    return input, dim
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
