@@ -23,6 +23,10 @@ T.tensor(float('nan'), dtype=T.int64); T.tensor(b'ab'); T.tensor(np.array([True]
 T.tensor(.2, dtype=T.float64).item() == .2; T.tensor([.2, 1], dtype=T.float64)[0].item() == .2; T.tensor(1e39, dtype=T.double)
 T.tensor([2**62 + 1, .5], dtype=T.int64).tolist(); T.tensor([2**24 + 1.], dtype=T.int64).tolist()
 T.tensor(2**64, dtype=T.float64); T.tensor(2**64); T.tensor(-1.5, dtype=T.uint8)
+T.tensor(1., requires_grad=1); T.tensor(1., requires_grad='a'); T.tensor(1., dtype=x)
+T.ones(3, requires_grad='a'); T.nn.Parameter(v, 'a'); T.ones(2, requires_grad=None)
+setattr(v, 'requires_grad', 1); setattr(v, 'requires_grad', True); v.requires_grad_(1)
+v.requires_grad_(None); v.requires_grad_(False); T.Generator(None).initial_seed()
 T.tensor([-1, 255], dtype=T.uint8); T.tensor(256, dtype=T.uint8); T.tensor(-256, dtype=T.uint8)
 T.as_tensor([.2], dtype=T.float64).tolist() == [.2]; T.tensor([T.tensor(.2), .2], dtype=T.float64)[1].item() == .2
 T.tensor(1e-50, dtype=T.bool); T.tensor(np.int64(300), dtype=T.uint8)

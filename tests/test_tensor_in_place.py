@@ -8,6 +8,7 @@ r.grad; r.grad_fn; r.is_leaf; q.is_leaf; q.requires_grad; r.requires_grad; x.req
 q.detach().requires_grad; i.requires_grad_(); x.requires_grad_().requires_grad
 q.requires_grad_(False); q.requires_grad_(); r.data.requires_grad; r.detach().requires_grad
 q.sum().backward(); q.backward(); x.sum().backward(); q.backward(x); q.backward(v)
+r.sum().backward('a'); r.sum().backward(1.5); r.sum().backward([1.]); r.sum().backward(True)
 i.sum().backward(); r.sum().backward(T.tensor(2.)); q.backward(T.ones(2, 3).double())
 (r*0).sum().backward(); q.retain_grad(); x.retain_grad(); r.grad_fn is None; q.data.is_leaf
 """)
@@ -20,7 +21,7 @@ x.add_(i); x.add_(d); u.add_(1); u.add_(i); b.add_(1); b.mul_(True); x.zero_(); 
 i.fill_(2.7); x.fill_(z); x.fill_(v); x.copy_(y); x.copy_(v); x.copy_(i); i.copy_(x)
 v.copy_(x); x.copy_([1]); x.clamp_(0); x.clamp_(0, 1); x.relu_(); r.relu_(); q.relu_()
 z.add_(1); z.add_(x); x.T.add_(1); x[0].mul_(5); v.expand(2, 3).add_(1); q.clamp_(0)
-x.fill_('a'); x.add_('a'); x.add_(None)
+x.fill_('a'); x.add_('a'); x.add_(None); x.copy_(2.5); i.copy_(True); x.copy_('a')
 """)
 
 

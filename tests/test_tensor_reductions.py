@@ -36,7 +36,8 @@ x.all(); x.any(); b.all(); b.any(); b.all(1); b.any(0); b.any(dim=1, keepdim=Tru
 u.any(0); i.all(); e.all(); e.any(); e.all(0); z.any(); b.all(2); x.isnan(); n.isnan()
 n.isinf(); n.isfinite(); i.isnan(); x.equal(y); T.equal(x, x); T.equal(x, v); T.equal(i, i)
 T.equal(x, d); T.allclose(x, x); T.allclose(x, x+1e-9); T.allclose(x, y); T.allclose(x, d)
-T.allclose(n, n); T.allclose(n, n, equal_nan=True); T.allclose(x, v)
+T.allclose(n, n); T.equal(x, 1.5); T.equal(x, None); T.allclose(x, 1.); T.allclose(x, [1.])
+T.allclose(n, n, equal_nan=True); T.allclose(x, v)
 """)
 
 SOFTMAX_FAMILY = cases("""

@@ -41,7 +41,7 @@ c[[0, 1], :, [0, 1]]; c[[0, 1], 0]; c[0, [0, 1]]; c[..., [0, 1]]; c[None, [0, 1]
 c[:, [0, 1], None]
 c[[0], [0], [0]]; c[0, 0]; c[0, 0, 0]; c[:, :, 1:3]; c[..., None]; c[0, ..., 0]; c[..., ...];
 c[c>5]
-c[:, T.ones(3, 4).bool()]; x[1.0]; x['a']; x[u]; x[i.float()]; v[T.tensor([5])]
+c[:, T.ones(3, 4).bool()]; x[1.0]; x['a']; x[object()]; x[dict()]; x[u]; x[i.float()]; v[T.tensor([5])]
 v[T.tensor([-1])]; x[[]]; v[-4]; x[0][1]; x[slice(0, 1)]; x[(0, 1)]; x[np.array([1, 0])]
 x[np.int64(1)]; x[:, np.array([True, False, True])]; x[zi-2:]; x[0:zi]; x[[0, 1], :]; x[[[0, 1]]]
 x[k[:0]]; c[1][k]; c[[0, 1], [0, 1], None]; c[:, None, [0, 2]]; c[b[0][:2]]

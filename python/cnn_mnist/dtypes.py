@@ -100,7 +100,7 @@ def to_numpy(kind: Any) -> np.dtype[Any]:
         raise _no_dtype(kind)
     try:
         return of_numpy(np.dtype(kind)).dtype
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise _no_dtype(kind) from error
 
 

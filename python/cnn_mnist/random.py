@@ -34,8 +34,8 @@ class Generator:
         Only ``"cpu"``.
     """
 
-    def __init__(self, device: str = "cpu") -> None:
-        if str(device) != "cpu":
+    def __init__(self, device: str | None = "cpu") -> None:
+        if device is not None and str(device) != "cpu":
             raise RuntimeError(f"device: expected 'cpu', got {device!r}")
         self.device = "cpu"
         self._core = _core.Generator()

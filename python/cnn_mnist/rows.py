@@ -79,11 +79,12 @@ class Rows:
         return wrap(rows.toarray() if self._sparse else rows)
 
 
-def _array(name: str, value: Any) -> Array:
+def _array(name: str, value: Any, dtype: Any = None) -> Array:
+    """The array of `value` in native byte order; Python numbers become `dtype`."""
     if type(value) is np.ndarray:
-        return value
+        return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
     try:
-        return as_tensor(value)._array
+        return as_tensor(value, None if array_like(value) else dtype)._array
     except (TypeError, ValueError, RuntimeError) as error:
         raise type(error)(f"{name}: {error}") from None
 
@@ -132,7 +133,7 @@ def class_weights(weight: Any, classes: int, dtype: np.dtype[Any]) -> Array | No
     """
     if weight is None:
         return None
-    array = as_tensor(weight, None if array_like(weight) else dtype)._array
+    array = _array("weight", weight, dtype)
     if array.shape != (classes,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {classes} classes or "

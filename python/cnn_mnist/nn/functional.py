@@ -216,7 +216,7 @@ def _reduction(reduction: str, size_average: bool | None, reduce: bool | None) -
             f"please use reduction='{reduction}' instead.",
             stacklevel=3,
         )
-    if reduction not in REDUCTIONS:
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise ValueError(f"{reduction} is not a valid value for reduction: none, mean or sum")
     return reduction
 

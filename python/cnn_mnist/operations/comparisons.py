@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dtypes import of_numpy
-from ..tape import wrap
+from ..tape import Storage, wrap
 from .common import broadcast, check_dims, either, pair
 
 if TYPE_CHECKING:
@@ -141,8 +141,16 @@ def any(
     return _quantify(np.any, input, dim, keepdim, axis, keepdims)
 
 
+def _check_other(function: str, other: Any) -> None:
+    if not isinstance(other, Storage):
+        raise TypeError(
+            f"{function}(): argument 'other' must be Tensor, not {type(other).__name__}"
+        )
+
+
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether both have the same size and elements."""
+    _check_other("equal", other)
     _, _, x, y = pair(input, other)
     return x.shape == y.shape and bool(np.array_equal(x, y))
 
@@ -151,6 +159,7 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether |input - other| <= atol + rtol |other| everywhere."""
+    _check_other("allclose", other)
     if input.dtype != other.dtype:
         raise RuntimeError(
             f"{input.dtype.long_name} did not match {other.dtype.long_name}: "

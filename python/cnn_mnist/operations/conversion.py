@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import to_numpy
 from ..tape import Array, Storage
-from .common import cast, to_array
+from .common import array_like, cast, to_array
 from .shaping import clone
 
 if TYPE_CHECKING:
@@ -105,6 +105,10 @@ def seed_gradient(tensor: Tensor, gradient: Any) -> Array:
         if x.size != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         return _ONE[x.dtype] if not x.ndim else np.ones(x.shape, x.dtype)
+    if not array_like(gradient):
+        raise TypeError(
+            f"gradients can be either Tensors or None, but got {type(gradient).__name__}"
+        )
     g = to_array(gradient)
     if g.shape != x.shape:
         raise RuntimeError(

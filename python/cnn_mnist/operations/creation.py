@@ -63,7 +63,7 @@ def from_numpy(ndarray: Array) -> Tensor:
 
 def _leaf(array: Array, requires_grad: bool) -> Tensor:
     result = wrap(array)
-    return result.requires_grad_() if requires_grad else result
+    return result.requires_grad_(requires_grad) if requires_grad else result
 
 
 def _checked(array: Array) -> Array:

@@ -183,7 +183,7 @@ def _item(item: Any) -> Any:
     elif isinstance(item, Storage) or hasattr(item, "__array__"):
         array = to_array(item)
     else:
-        raise (IndexError if isinstance(item, float) else TypeError)(
+        raise (TypeError if isinstance(item, (str, bytes)) else IndexError)(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are "
             f"valid indices (got {type(item).__name__})"
         )

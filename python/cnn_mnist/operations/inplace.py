@@ -241,7 +241,9 @@ def fill_(input: Tensor, value: Any) -> Tensor:
 
 
 def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """The elements of `src`, broadcast and converted, in place."""
+    """The elements of `src` (a Tensor, or a number), broadcast and converted, in place."""
+    if isinstance(src, (int, float)):
+        return fill_(input, src)
     if not isinstance(src, Storage):
         raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
     try:

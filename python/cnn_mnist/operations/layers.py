@@ -140,7 +140,7 @@ def _refuse_grad_of_weight(name: str, weight: Tensor | None) -> None:
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """int64, of shape (*, num_classes): 1 at each label, 0 elsewhere."""
     labels, num_classes = input._array, whole("one_hot", "num_classes", num_classes)
-    if labels.dtype != I64:
+    if labels.dtype.newbyteorder("=") != I64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if not labels.size:
         if num_classes <= 0:
