@@ -77,8 +77,28 @@ static int reach_leaf(struct walk *w, PyObject *leaf, PyObject *part, PyObject *
     return status;
 }
 
+/* Whether `saved` is a list of (version list, version) */
+static int saved_is_whole(PyObject *saved)
+{
+    if (!saved || !PyList_Check(saved))
+        return 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(saved); i++) {
+        PyObject *pair = PyList_GET_ITEM(saved, i);
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 ||
+            !PyList_Check(PyTuple_GET_ITEM(pair, 0)) ||
+            PyList_GET_SIZE(PyTuple_GET_ITEM(pair, 0)) != 1)
+            return 0;
+    }
+    return 1;
+}
+
 static int check_saved(const struct cm_node *node)
 {
+    if (!saved_is_whole(node->saved)) {
+        PyErr_Format(PyExc_TypeError, "%U: saved must be a list of (list, version)",
+                     node->name);
+        return -1;
+    }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(node->saved); i++) {
         PyObject *pair = PyList_GET_ITEM(node->saved, i);
         PyObject *now = PyList_GET_ITEM(PyTuple_GET_ITEM(pair, 0), 0);
@@ -102,13 +122,17 @@ static int accumulate(const struct cm_state *state, PyObject *tensor,
                       PyObject *gradient)
 {
     struct cm_storage *s = cm_storage_of(tensor);
-    if (s->grad == Py_None) {
+    if (!s->grad || s->grad == Py_None) {
         PyObject *grad = cm_wrap(state->tape.tensor_type, gradient);
         if (grad)
-            Py_SETREF(s->grad, grad);
+            Py_XSETREF(s->grad, grad);
         return grad ? 0 : -1;
     }
     struct cm_storage *grad = cm_storage_of(s->grad);
+    if (!PyObject_TypeCheck(s->grad, state->tape.storage_type) || !grad->array) {
+        PyErr_SetString(PyExc_TypeError, "_grad must be a Tensor or None");
+        return -1;
+    }
     if (cm_add_in_place(state->isa, grad->array, gradient) < 0)
         return -1;
     return cm_count_change(grad->version);
@@ -156,6 +180,18 @@ static PyObject *gradients_of(const struct walk *w, struct cm_node *node, PyObje
     return NULL;
 }
 
+/* `part` of the gradient goes to target, a node or a leaf. */
+static int reach(struct walk *w, PyObject *target, PyObject *part, PyObject *g)
+{
+    if (Py_IS_TYPE(target, w->state->tape.node_type))
+        return reach_node(w, cm_node_of(target), part);
+    if (PyObject_TypeCheck(target, w->state->tape.storage_type))
+        return reach_leaf(w, target, part, g);
+    PyErr_Format(PyExc_TypeError, "gradients go to nodes and Tensors, not %.200s",
+                 Py_TYPE(target)->tp_name);
+    return -1;
+}
+
 static int step(struct walk *w, struct cm_node *node, PyObject *gradient)
 {
     PyObject *g = cm_ndarray_of(gradient); /* NumPy makes scalars of 0-d arrays */
@@ -168,9 +204,7 @@ static int step(struct walk *w, struct cm_node *node, PyObject *gradient)
         PyObject *part = PySequence_Fast_GET_ITEM(parts, i);
         if (target == Py_None)
             continue;
-        status = Py_IS_TYPE(target, w->state->tape.node_type)
-                     ? reach_node(w, cm_node_of(target), part)
-                     : reach_leaf(w, target, part, g);
+        status = reach(w, target, part, g);
     }
     Py_XDECREF(parts);
     Py_XDECREF(g);
@@ -203,9 +237,9 @@ static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t na
     }
     PyObject *first = cm_storage_of(args[0])->node;
     w.leaves = PyDict_New();
-    if (!w.leaves ||
-        (first == Py_None ? reach_leaf(&w, args[0], args[1], args[1])
-                          : reach_node(&w, cm_node_of(first), args[1])) < 0)
+    if (!first || first == Py_None)
+        first = args[0];
+    if (!w.leaves || reach(&w, first, args[1], args[1]) < 0)
         goto done;
     while (w.count > 0) {
         const struct reached last = w.queue[--w.count];

@@ -24,8 +24,15 @@ static int check_storage(const struct cm_tape *tape, PyObject *object)
 static int update_view(const struct cm_tape *tape, PyObject *tensor)
 {
     PyObject *view = cm_storage_of(tensor)->view;
-    if (view == Py_None ||
-        cm_storage_of(PyTuple_GET_ITEM(view, 0))->node == PyTuple_GET_ITEM(view, 3))
+    if (view == Py_None)
+        return 0;
+    if (!view || !PyTuple_Check(view) || PyTuple_GET_SIZE(view) != 4 ||
+        check_storage(tape, PyTuple_GET_ITEM(view, 0)) < 0) {
+        PyErr_SetString(PyExc_TypeError,
+                        "_view must be None or (root, replay, spread, node)");
+        return -1;
+    }
+    if (cm_storage_of(PyTuple_GET_ITEM(view, 0))->node == PyTuple_GET_ITEM(view, 3))
         return 0;
     PyObject *done = PyObject_CallOneArg(tape->current, tensor);
     Py_XDECREF(done);
@@ -61,7 +68,8 @@ static PyObject *edges_of(const struct cm_tape *tape, PyObject *inputs)
             for (Py_ssize_t k = 0; k < n; k++)
                 PyList_SET_ITEM(edges, k, Py_NewRef(Py_None));
         }
-        PyList_SetItem(edges, i, Py_NewRef(s->node == Py_None ? tensor : s->node));
+        PyObject *target = !s->node || s->node == Py_None ? tensor : s->node;
+        PyList_SetItem(edges, i, Py_NewRef(target));
     }
     return edges ? edges : Py_NewRef(Py_None);
 failed:

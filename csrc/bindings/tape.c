@@ -226,8 +226,19 @@ PyObject *cm_node_new(struct cm_tape *tape, PyObject *name, PyObject *inputs,
     return self;
 }
 
+/* Python sets the fields of a Tensor: what they hold is looked at before it is used. */
+static int check_version(PyObject *version)
+{
+    if (version && PyList_Check(version) && PyList_GET_SIZE(version) == 1)
+        return 0;
+    PyErr_SetString(PyExc_TypeError, "_version must be a list of one number");
+    return -1;
+}
+
 int cm_node_save(PyObject *saved, PyObject *version)
 {
+    if (check_version(version) < 0)
+        return -1;
     PyObject *pair = PyTuple_Pack(2, version, PyList_GET_ITEM(version, 0));
     const int status = pair ? PyList_Append(saved, pair) : -1;
     Py_XDECREF(pair);
@@ -236,6 +247,8 @@ int cm_node_save(PyObject *saved, PyObject *version)
 
 int cm_count_change(PyObject *version)
 {
+    if (check_version(version) < 0)
+        return -1;
     PyObject *one = PyLong_FromLong(1);
     PyObject *next = one ? PyNumber_Add(PyList_GET_ITEM(version, 0), one) : NULL;
     Py_XDECREF(one);

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cnn_mnist
 from cnn_mnist import _core
 
 F32 = np.float32
@@ -18,6 +19,10 @@ B = np.ones(5, F32)
 OUT = np.ones((8, 5), F32)
 TARGET = np.zeros(8, np.int64)
 SCALAR = np.ones((), F32)
+LABELS = cnn_mnist.from_numpy(TARGET)
+MODEL = cnn_mnist.nn.Sequential(
+    cnn_mnist.nn.Linear(12, 5), cnn_mnist.nn.ReLU(), cnn_mnist.nn.Linear(5, 3)
+)
 GENERATOR = _core.Generator(1)
 STATE = GENERATOR.get_state()
 CSR = (np.ones(8, F32), np.zeros(8, np.int32), np.arange(9), (8, 12))
@@ -30,11 +35,37 @@ def trainer(x=X, target=TARGET, weight=W):
     )  # fmt: skip
 
 
+def leaf():
+    return _core.wrap(X.copy())
+
+
+def taped(gradients=lambda g: (g, g)):
+    """backward through an operation on two leaves, one of which has a gradient already."""
+    a, b = leaf(), leaf()
+    a._requires_grad = b._requires_grad = True
+    a._grad = leaf()
+    result = _core.record(X.copy(), "A", (a, b), gradients, (a, None), True)
+    _core.backward(result, X, False)
+    return result
+
+
 def poll(*_):
     raise KeyError
 
 
 RIGHT = {
+    "add": lambda: _core.add(X, X, False),
+    "sub": lambda: _core.sub(X, SCALAR, False),
+    "mul in place": lambda: _core.mul(X.copy(), X, True),
+    "div of others": lambda: _core.div(X.T, SWAPPED, False),
+    "number": lambda: (_core.number(0.5, X), _core.number(0.5, TARGET)),
+    "wrap": lambda: _core.wrap(SCALAR),
+    "edges_of": lambda: _core.edges_of([leaf(), None]),
+    "make_node": lambda: _core.make_node("A", [], lambda g: ()),
+    "backward": taped,
+    "views": lambda: taped(lambda g: [g[:], np.broadcast_to(SCALAR, X.shape)]),
+    "retained": lambda: (y := leaf().requires_grad_() * 2, y.retain_grad(), y.sum().backward()),
+    "model": lambda: cnn_mnist.nn.functional.cross_entropy(MODEL(leaf()), LABELS).backward(),
     "relu": lambda: _core.relu(SWAPPED),
     "relu_backward": lambda: _core.relu_backward(X, X[::-1]),
     "exp": lambda: _core.exp(X.T),
@@ -73,6 +104,18 @@ RIGHT = {
     "machine": lambda: (_core._isas(), _core._isa(), _core._build(), _core.get_num_threads()),
 }
 WRONG = {
+    "add": lambda: _core.add(X, SWAPPED, X),
+    "number": lambda: _core.number("a", X),
+    "wrap": lambda: _core.wrap(X, X),
+    "edges_of": lambda: _core.edges_of([leaf().requires_grad_(), X]),
+    "make_node": lambda: _core.make_node("A", X, None),
+    "record": lambda: _core.record(X, "A", (leaf().requires_grad_(), X), None),
+    "recorded": lambda: _core.recorded(X, "A", [], None, (leaf(), X)),
+    "edge": lambda: _core.backward(_core.recorded(X, "A", [X], lambda g: (g,)), X, False),
+    "gradients": lambda: taped(lambda g: g),
+    "raising gradients": lambda: taped(lambda g: g.missing),
+    "sum of gradients": lambda: taped(lambda g: (g, OUT)) + taped(lambda g: (OUT, g)),
+    "freed": lambda: _core.backward(taped(), X, False),
     "relu": lambda: _core.relu(TARGET),
     "relu_backward": lambda: _core.relu_backward(SWAPPED, W),
     "sum": lambda: _core.sum(TARGET),

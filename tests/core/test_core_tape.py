@@ -1,0 +1,182 @@
+"""The compiled tape and its arithmetic: plain operands, wrong arguments, broken private fields."""
+
+import re
+
+import numpy as np
+import pytest
+
+import cnn_mnist
+from cnn_mnist import _core
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3)
+OPERATIONS = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide}
+
+
+def leaf(*shape):
+    return cnn_mnist.ones(*(shape or (3,))).requires_grad_()
+
+
+def passed(tensor, saved=()):
+    """The result of an operation that passes its gradient on."""
+    return _core.record(np.ones(3, np.float32), "Pass", (tensor,), lambda g: (g,), saved)
+
+
+def with_field(tensor, name, value):
+    setattr(tensor, name, value)
+    return tensor
+
+
+# arithmetic of plain operands ----------------------------------------------------------------
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_arithmetic_is_numpys(name, dtype):
+    random = np.random.default_rng(0)
+    for shape in [(), (0,), (1,), (7,), (3, 33)]:
+        x = np.asarray(random.normal(size=shape), dtype)
+        for y in (np.asarray(random.normal(size=shape), dtype), np.asarray(3, dtype)):
+            expected = np.asarray(OPERATIONS[name](x, y))
+            before = x.copy()
+            np.testing.assert_array_equal(getattr(_core, name)(x, y, False), expected, strict=True)
+            np.testing.assert_array_equal(x, before)
+            changed = x.copy()
+            assert getattr(_core, name)(changed, y, True) is changed
+            np.testing.assert_array_equal(changed, expected)
+
+
+def read_only():
+    x = X.copy()
+    x.flags.writeable = False
+    return x
+
+
+class Subclass(np.ndarray):
+    pass
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize(
+    ("x", "y", "in_place"),
+    [
+        (X, X[0], False),
+        (X[0], X, True),
+        (X, X.astype(np.float64), False),
+        (X.astype(np.float64), X, True),
+        (X.astype(np.int64), X.astype(np.int64), False),
+        (X.astype(np.float16), X.astype(np.float16), False),
+        (X.T, X.T, False),
+        (X[:, ::2], X[:, ::2], True),
+        (X.astype(">f4"), X.astype(">f4"), False),
+        (X.view(Subclass), X, False),
+        (X, 2.0, False),
+        ([1.0], X, False),
+        (None, None, False),
+        (read_only(), X, True),
+    ],
+)
+def test_other_operands_are_left_to_numpy(name, x, y, in_place):
+    before = np.array(x)
+    assert getattr(_core, name)(x, y, in_place) is None
+    np.testing.assert_array_equal(np.array(x), before)
+
+
+def test_number():
+    for like in (X, X.astype(np.float64)):
+        number = _core.number(1 / 3, like)
+        assert number.shape == ()
+        assert number.dtype == like.dtype
+        assert number == like.dtype.type(1 / 3)
+    assert _core.number(1.0, X.astype(np.int64)) is None
+    assert _core.number(1.0, 3) is None
+
+
+# wrong arguments -------------------------------------------------------------------------------
+ERRORS = [
+    (lambda: _core.add(X, X), "add() takes exactly 3 positional arguments"),
+    (lambda: _core.div(X, X, False, 1), "div() takes exactly 3 positional arguments"),
+    (lambda: _core.number(1.0), "number() takes exactly 2 positional arguments"),
+    (lambda: _core.number("a", X), "argument 'value' must be float, not str"),
+    (lambda: _core.wrap(), "wrap() takes exactly 1"),
+    (lambda: _core.wrap(X, X), "kind must be a class of Tensors"),
+    (lambda: _core.wrap(X, int), "kind must be a class of Tensors"),
+    (lambda: _core.edges_of(3), "inputs must be tuple or list, not int"),
+    (lambda: _core.edges_of((leaf(), X)), "expected a Tensor, got numpy.ndarray"),
+    (lambda: _core.make_node("A", []), "make_node() takes exactly 3 positional arguments"),
+    (lambda: _core.make_node(1, [], None), "name must be str and inputs a list"),
+    (lambda: _core.make_node("A", (), None), "name must be str and inputs a list"),
+    (lambda: _core.record(X, "A", ()), "record() takes exactly 4"),
+    (lambda: _core.record(X, 1, (), None), "record(): name must be str and saved a tuple"),
+    (lambda: _core.record(X, "A", (), None, [leaf()]), "name must be str and saved a tuple"),
+    (lambda: _core.record(X, "A", (X,), None), "expected a Tensor, got numpy.ndarray"),
+    (lambda: _core.record(X, "A", (leaf(),), None, (X,)), "expected a Tensor, got numpy.ndarray"),
+    (lambda: _core.recorded(X, "A", (), None), "recorded(): edges must be a list"),
+    (lambda: _core.set_tensor_type(int, None), "expected a class of Storage"),
+    (lambda: _core.set_tensor_type(leaf(), None), "expected a class of Storage"),
+    (lambda: _core.backward(leaf(), X), "backward() takes exactly 3 positional arguments"),
+    (lambda: _core.backward(X, X, False), "backward(): expected a Tensor"),
+    (
+        lambda: _core.backward(_core.recorded(X, "A", [5], lambda g: (g,)), X, False),
+        "gradients go to nodes and Tensors, not int",
+    ),
+    (
+        lambda: _core.backward(_core.record(X, "A", (leaf(),), 3), X, False),
+        "'int' object is not callable",
+    ),
+    (
+        lambda: _core.backward(_core.record(X, "A", (leaf(),), lambda g: g), X, False),
+        "A: gradients must come as a tuple",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), ERRORS, ids=[text for _, text in ERRORS])
+def test_error(call, text):
+    with pytest.raises(TypeError, match=re.escape(text)):
+        call()
+
+
+# What Python code may put into the private fields is looked at before it is used.
+FIELDS = [
+    (lambda: passed(with_field(t := leaf(), "_version", 5), (t,)), "_version must be a list"),
+    (lambda: passed(with_field(t := leaf(), "_version", []), (t,)), "_version must be a list"),
+    (lambda: _core.edges_of([with_field(leaf(), "_view", 5)]), "_view must be None or"),
+    (lambda: _core.edges_of([with_field(leaf(), "_view", (1, 2, 3, 4))]), "_view must be None or"),
+    (lambda: with_field(leaf(), "_grad", 5).sum().backward(), "_grad must be a Tensor or None"),
+    (lambda: passed(with_field(leaf(), "_node", 5)).sum().backward(), "nodes and Tensors, not int"),
+]
+
+
+@pytest.mark.parametrize(("call", "text"), FIELDS)
+def test_broken_fields_raise(call, text):
+    with pytest.raises(TypeError, match=re.escape(text)):
+        call()
+
+
+@pytest.mark.parametrize("saved", [5, [5], [(1, 2)], [([], 0)]])
+def test_broken_saved_versions_raise(saved):
+    y = passed(leaf())
+    y._node.saved = saved
+    with pytest.raises(TypeError, match="Pass: saved must be a list"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("name", ["_version", "_view", "_grad", "_node"])
+def test_a_field_that_was_deleted_does_no_harm(name):
+    x = leaf()
+    delattr(x, name)
+    try:
+        passed(x, (x,)).sum().backward()
+    except TypeError as error:
+        assert name in str(error)
+
+
+def test_a_gradient_function_that_raises_leaves_the_leaves_alone():
+    def refuse(g):
+        raise KeyError("refused")
+
+    x, y = leaf(), leaf()
+    bad = _core.record(np.ones(3, np.float32), "Bad", (y,), refuse)
+    with pytest.raises(KeyError, match="refused"):
+        (x * bad).sum().backward()
+    assert x.grad is None
+    assert y.grad is None
