@@ -5,21 +5,12 @@
 #include "arrays.h"
 #include "core.h"
 
-enum operation { ADD, SUB, MUL, DIV };
-
-static void apply(const struct cm_isa *isa, enum operation operation,
+static void apply(const struct cm_isa *isa, enum cm_operation op,
                   const struct cm_array *out, const struct cm_array *x,
                   const struct cm_array *y)
 {
     const ptrdiff_t n = x->size, step = y->ndim > 0;
-    if (operation == ADD)
-        CM_CALL(isa, x->type, add, out->data, x->data, y->data, step, n);
-    else if (operation == SUB)
-        CM_CALL(isa, x->type, sub, out->data, x->data, y->data, step, n);
-    else if (operation == MUL)
-        CM_CALL(isa, x->type, mul, out->data, x->data, y->data, step, n);
-    else
-        CM_CALL(isa, x->type, div, out->data, x->data, y->data, step, n);
+    CM_CALL(isa, x->type, arithmetic, out->data, x->data, op, y->data, step, n);
 }
 
 static int refer_to_both(struct cm_array *x, PyObject *left, int writable,
@@ -32,7 +23,7 @@ static int refer_to_both(struct cm_array *x, PyObject *left, int writable,
 
 /* (x, y, in_place): the result is a new array, or x itself. */
 static PyObject *arithmetic(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
-                            enum operation operation, const char *name)
+                            enum cm_operation op, const char *name)
 {
     const struct cm_isa *isa = cm_state_of(module)->isa;
     struct cm_array x = {0}, y = {0}, out = {0};
@@ -44,7 +35,7 @@ static PyObject *arithmetic(PyObject *module, PyObject *const *args, Py_ssize_t 
     if (!in_place && cm_array_new(&out, x.ndim, x.shape, x.type) < 0)
         return NULL;
     PyThreadState *saved = cm_unlock_gil((double)x.size);
-    apply(isa, operation, in_place ? &x : &out, &x, &y);
+    apply(isa, op, in_place ? &x : &out, &x, &y);
     cm_lock_gil(saved);
     return in_place ? Py_NewRef(args[0]) : cm_array_give(&out);
 }
@@ -53,7 +44,7 @@ int cm_add_in_place(const struct cm_isa *isa, PyObject *array, PyObject *other)
 {
     struct cm_array x = {0}, y = {0};
     if (refer_to_both(&x, array, 1, &y, other)) {
-        apply(isa, ADD, &x, &x, &y);
+        apply(isa, CM_ADD, &x, &x, &y);
         return 0;
     }
     PyObject *sum = PyNumber_InPlaceAdd(array, other);
@@ -63,22 +54,22 @@ int cm_add_in_place(const struct cm_isa *isa, PyObject *array, PyObject *other)
 
 static PyObject *add(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    return arithmetic(module, args, nargs, ADD, "add");
+    return arithmetic(module, args, nargs, CM_ADD, "add");
 }
 
 static PyObject *sub(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    return arithmetic(module, args, nargs, SUB, "sub");
+    return arithmetic(module, args, nargs, CM_SUB, "sub");
 }
 
 static PyObject *mul(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    return arithmetic(module, args, nargs, MUL, "mul");
+    return arithmetic(module, args, nargs, CM_MUL, "mul");
 }
 
 static PyObject *divide(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    return arithmetic(module, args, nargs, DIV, "div");
+    return arithmetic(module, args, nargs, CM_DIV, "div");
 }
 
 /* A 0-d array of `like`'s type, float32 or float64; None for another type. */

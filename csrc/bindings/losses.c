@@ -294,7 +294,8 @@ static PyObject *cross_entropy_backward(PyObject *module, PyObject *const *args,
         result = cm_array_scale(&gradient, &dout, 1);
     } else if (cm_array_settle(&dout) == 0 && cm_array_settle(&gradient) == 0 &&
                cm_array_new(&dx, gradient.ndim, gradient.shape, gradient.type) == 0) {
-        CM_CALL(isa, dx.type, mul, dx.data, gradient.data, dout.data, 0, dx.size);
+        CM_CALL(isa, dx.type, arithmetic, dx.data, gradient.data, CM_MUL, dout.data, 0,
+                dx.size);
         result = cm_array_give(&dx);
     }
 done:

@@ -22,6 +22,9 @@
 
 enum { CM_WORK_BYTES = 512 * 1024 };
 
+/* What the kernel `arithmetic` does. */
+enum cm_operation { CM_ADD, CM_SUB, CM_MUL, CM_DIV };
+
 #define CM_REAL_BITS 32
 #include "real.h"
 #include "table.inc"
