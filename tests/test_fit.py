@@ -1,6 +1,7 @@
 """fit against torch's step-by-step loop: the same numbers for every model, the same arrays."""
 
 import copy
+import functools
 
 import numpy as np
 import pytest
@@ -227,6 +228,80 @@ def test_models_that_are_no_chains(text):
     with pytest.raises(TypeError, match=text):
         cnn_mnist.predict(model, x)
     assert default_generator.get_state().tolist() == before
+
+
+def other_forwards():
+    """Models with `layers` whose forward is nearly, but not, the loop over them."""
+
+    class Others(Listed):
+        def forward(self, x):
+            for layer in self.others:
+                x = layer(x)
+            return x
+
+    class Negative(Listed):
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return -x
+
+    class Several(Listed):
+        def forward(self, *x):
+            for layer in self.layers:
+                x = layer(*x) if isinstance(x, tuple) else layer(x)
+            return x * 2
+
+    class Swapped(Listed):
+        def forward(x, self):
+            for layer in x.layers:
+                self = layer(-self)
+            return self
+
+    class Called(Listed):
+        forward = functools.partialmethod(lambda self, x: self.layers[0](x) * 3)
+
+    class Patched(Listed):
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    models = [kind([nn.Linear(FEATURES, CLASSES)]) for kind in (Others, Negative, Several, Swapped)]
+    models += [Called([nn.Linear(FEATURES, CLASSES)]), Patched([nn.Linear(FEATURES, CLASSES)])]
+    models[0].others = [nn.Linear(FEATURES, CLASSES)]
+    models[-1].forward = lambda x: models[-1].layers[0](x) + 1
+    return models
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_a_forward_that_is_nearly_the_loop_is_refused(index):
+    with pytest.raises(TypeError, match="is not its `layers` one after another"):
+        cnn_mnist.predict(other_forwards()[index], data()[0])
+
+
+def test_a_forward_whose_code_is_the_loop_is_not_called(monkeypatch):
+    class Lesson(Listed):
+        def forward(self, batch):
+            """Applies the layers."""
+            for l in self.layers:
+                batch = l(batch)
+            return batch
+
+    class Longer(Listed):
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x + 0
+
+    calls = []
+    forward = nn.Linear.forward
+    monkeypatch.setattr(nn.Linear, "forward", lambda *args: calls.append(1) or forward(*args))
+    layers = [nn.Linear(FEATURES, CLASSES), nn.ReLU()]
+    expected = cnn_mnist.predict(nn.Sequential(*layers), data()[0])
+    np.testing.assert_array_equal(cnn_mnist.predict(Lesson(layers), data()[0]), expected)
+    assert calls == []
+    np.testing.assert_array_equal(cnn_mnist.predict(Longer(layers), data()[0]), expected)
+    assert calls == [1]
 
 
 def test_a_forward_that_raises_raises():
