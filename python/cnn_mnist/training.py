@@ -75,6 +75,7 @@ def fit(
     generator : Generator, optional
         Where the orders come from; the default generator without it.
     weight : array, shape (C,), optional
+        In the dtype of the model's parameters.
     ignore_index : int
     label_smoothing : float
         As for `nn.CrossEntropyLoss`.
@@ -104,9 +105,10 @@ def fit(
     IndexError
         When a label is out of range; the message names its row.
     FloatingPointError
-        When the loss of a batch is not finite; its ``epoch`` (from 1) and ``step`` (from 0, in
-        that epoch) tell which. The parameters are as before that step. Also when a parameter
-        is not finite after the last step of an epoch, of which no loss can tell any more.
+        When the loss of a batch is not finite, as that of rows that are all ignored; its
+        ``epoch`` (from 1) and ``step`` (from 0, in that epoch) tell which. The parameters are
+        as before that step. Also when a parameter is not finite after the last step of an
+        epoch, of which no loss can tell any more.
     KeyboardInterrupt
         Within a tenth of a second of Ctrl-C. The parameters are as after the last whole step.
     """
