@@ -49,6 +49,8 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         file = f"{error.filename}: " if error.filename is not None else ""
         return f"{file}{error.strerror}"
+    if isinstance(error, MemoryError) and not str(error):
+        return "not enough memory"
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -265,6 +265,15 @@ def test_network_that_does_not_fit_into_memory(size, run):
     assert err.startswith(f"cnn_mnist train: error: --hidden: a layer of 784 by {size}: ")
 
 
+def test_training_that_does_not_fit_into_memory(run, monkeypatch):
+    def short_of_memory(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(commands, "fit", short_of_memory)
+    code, _, err = run("train")
+    assert (code, err) == (1, "cnn_mnist train: error: not enough memory\n")
+
+
 @POSIX
 def test_full_disk(tmp_path):
     """A limit on the size of files, which fails a write in the middle as a full disk does."""
