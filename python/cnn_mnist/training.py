@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -123,6 +123,7 @@ def fit(
         if not isinstance(value, (bool, np.bool_)):
             raise TypeError(f"{name}: expected a bool, got {value!r}")
     check_sgd_options(lr, momentum, 0, weight_decay, nesterov)
+    _check_is_number("label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     check_generator(generator)
@@ -376,9 +377,16 @@ def _check_count(name: str, value: Any, least: int | None) -> None:
         raise ValueError(f"{name}: expected at least {least}, got {value}")
 
 
+def _check_is_number(name: str, value: Any) -> None:
+    with suppress(RuntimeError, TypeError, ValueError):
+        if not isinstance(value, str):
+            float(value)
+            return
+    raise TypeError(f"{name}: expected a number, got {value!r}")
+
+
 def _check_number(name: str, value: Any, dtype: np.dtype[Any]) -> None:
-    if isinstance(value, str) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
+    _check_is_number(name, value)
     if not math.isfinite(value) or value < 0:
         raise ValueError(f"{name}: expected a finite number, 0 or more, got {value}")
     if value > float(np.finfo(dtype).max):
