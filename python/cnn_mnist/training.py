@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from . import _core
 from .chain import Chain
 from .history import Epoch, History
 from .optim import check_sgd_options
+from .options import check_count, check_flag, check_is_number, check_number, thread_limit
 from .random import Generator, check_generator
 from .rows import Rows, class_weights, labels
 from .tape import wrap
@@ -114,22 +115,21 @@ def fit(
     """
     chain = Chain(model)
     _check_trainable(chain)
-    _check_count("epochs", epochs, 1)
-    _check_count("batch_size", batch_size, 1)
-    _check_count("ignore_index", ignore_index, None)
+    check_count("epochs", epochs, 1)
+    check_count("batch_size", batch_size, 1)
+    check_count("ignore_index", ignore_index, None)
     for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
-        _check_number(name, value, chain.dtype)
+        check_number(name, value, chain.dtype)
     for name, value in (("nesterov", nesterov), ("shuffle", shuffle), ("progress", progress)):
-        if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{name}: expected a bool, got {value!r}")
+        check_flag(name, value)
     check_sgd_options(lr, momentum, 0, weight_decay, nesterov)
-    _check_is_number("label_smoothing", label_smoothing)
+    check_is_number("label_smoothing", label_smoothing)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     check_generator(generator)
     if callback is not None and not callable(callback):
         raise TypeError(f"callback: expected a callable, got {type(callback).__name__}")
-    threads = _threads(num_threads)
+    threads = thread_limit(num_threads)
     data = _data(chain, x, y, ignore_index, "")
     held_out = None if validation is None else _validation(chain, validation, ignore_index)
     chain.check_forward(data[0])
@@ -181,7 +181,7 @@ def predict(
     chain = Chain(model)
     if not chain.classes:
         raise ValueError("model: expected at least one class, the out_features of its last layer")
-    threads = _threads(num_threads)
+    threads = thread_limit(num_threads)
     rows = Rows(x, chain.in_features, chain.dtype, chain.flatten, "x")
     chain.check_forward(rows)
     logits = chain.forward(rows.core, threads)
@@ -309,7 +309,7 @@ class _Run:
     def _call(self, callback: Callable[[Epoch], Any], epoch: Epoch) -> None:
         """Let the callback see the epoch, and take over what it did to the parameters."""
         callback(epoch)
-        _check_number("lr", epoch.lr, self._chain.dtype)
+        check_number("lr", epoch.lr, self._chain.dtype)
         for (path, param), array in zip(self._parameters, self._arrays, strict=True):
             if param._array is not array:
                 raise RuntimeError(
@@ -350,9 +350,6 @@ def _bar(progress: bool, total: int) -> Any:
     return tqdm(total=total, unit="step")
 
 
-# Options --------------------------------------------------------------------------------
-
-
 def _check_trainable(chain: Chain) -> None:
     """Raise ValueError unless every parameter is trained, writable and stands there once."""
     seen: list[tuple[str, NDArray[Any]]] = []
@@ -368,34 +365,3 @@ def _check_trainable(chain: Chain) -> None:
                     f"model: {path} shares memory with {other}; fit trains every layer by itself"
                 )
         seen.append((path, array))
-
-
-def _check_count(name: str, value: Any, least: int | None) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an int, got {value!r}")
-    if least is not None and value < least:
-        raise ValueError(f"{name}: expected at least {least}, got {value}")
-
-
-def _check_is_number(name: str, value: Any) -> None:
-    with suppress(RuntimeError, TypeError, ValueError):
-        if not isinstance(value, str):
-            float(value)
-            return
-    raise TypeError(f"{name}: expected a number, got {value!r}")
-
-
-def _check_number(name: str, value: Any, dtype: np.dtype[Any]) -> None:
-    _check_is_number(name, value)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"{name}: expected a finite number, 0 or more, got {value}")
-    if value > float(np.finfo(dtype).max):
-        raise ValueError(f"{name}: expected a finite {dtype}, that of the model, got {value}")
-
-
-def _threads(num_threads: int | None) -> int:
-    """What the compiled module takes: 0 leaves the choice to it."""
-    if num_threads is None:
-        return 0
-    _check_count("num_threads", num_threads, 1)
-    return num_threads
