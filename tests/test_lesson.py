@@ -64,16 +64,24 @@ def run_lesson(cells: list[str]) -> Run:
         run.printed.append([(a.item(), repr(a)) for a in arguments])
 
     namespace = {"__name__": "lesson", "print": record, "__builtins__": builtins}
-    for number, source in enumerate(cells):
-        tree = ast.parse(source, f"cell {number}")
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, f"cell {number}", "exec"), namespace)  # noqa: S102
-        shown = None
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), namespace)
-            shown = None if value is None else (plain(value), repr(value))
-        run.values.append(shown)
+    try:
+        for number, source in enumerate(cells):
+            run.values.append(run_cell(source, f"cell {number}", namespace))
+    finally:  # the lesson changes how Tensors print
+        for package in (torch, cnn_mnist):
+            package.set_printoptions(profile="default")
     return run
+
+
+def run_cell(source: str, name: str, namespace: dict) -> tuple | None:
+    """What the cell's last expression shows: its plain value and its text."""
+    tree = ast.parse(source, name)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, name, "exec"), namespace)  # noqa: S102
+    if last is None:
+        return None
+    value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
+    return None if value is None else (plain(value), repr(value))
 
 
 def losses_of(run: Run) -> np.ndarray:
@@ -98,10 +106,7 @@ def lesson(tmp_path_factory, mnist_dir):
 
 @pytest.fixture(scope="module")
 def theirs(lesson):
-    try:
-        return run_lesson(lesson)
-    finally:
-        torch.set_printoptions(profile="default")
+    return run_lesson(lesson)
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +120,7 @@ def theirs_in_float64(lesson):
 @pytest.fixture(scope="module", params=["fastcore.test", "cnn_mnist.testing"])
 def ours(lesson, request):
     cells = [with_our_imports(source).replace("fastcore.test", request.param) for source in lesson]
-    try:
-        return run_lesson(cells)
-    finally:
-        cnn_mnist.set_printoptions(profile="default")
+    return run_lesson(cells)
 
 
 def test_only_import_lines_change(lesson):
