@@ -227,6 +227,23 @@ out = T.nn.functional.cross_entropy(x, k[:2]).item()
 xs = T.arange(20.0).reshape(10, 2)
 dl = T.utils.data.DataLoader(T.utils.data.TensorDataset(xs), 3, num_workers=2)
 out = [b for b in dl]
+
+def lin(inp, w, b):
+    inp.out = inp @ w + b
+    return inp.out
+w, b1 = T.ones(3, 2), T.zeros(2)
+res = lin(x, w, b1)
+res.g = 2 * res
+x.g, w.g, b1.g = res.g @ w.t(), x.t() @ res.g, res.g.sum(0)
+out = x.out, x.g, w.g, b1.g, hasattr(w, "g"), hasattr(w.t(), "g")
+del w.g
+out += (hasattr(w, "g"),)
+
+import copy, pickle
+x.g = y
+copied = copy.deepcopy(x)
+copied.g.zero_()
+out = y, copied.g, pickle.loads(pickle.dumps(x)).g
 """)
 
 

@@ -15,6 +15,7 @@ x@y
 x@v; v@v; v@x.T; x@T.ones(2); v@T.ones(2); x@i; x@d; z@x; c@T.ones(4); c@T.ones(4, 2)
 c@T.ones(2, 4, 5); c@T.ones(3, 4, 5); v@c; T.ones(3)@c; i@i.T; i@k
 b@b.T; u**-1; u**-1.; b**-1; x-b; b-x; True-x; x-True; 0*d%-y; r%y; r%2; r//2; 2%r; b//b; b%b
+b**b; b**True; b**False; True**b; b**2; 2**b; b@z; z@b
 """)
 
 COMPARISONS = cases("""

@@ -1,7 +1,7 @@
 """Changes in place and the rules of leaves, as in torch."""
 
 import pytest
-from both import agree, cases
+from both import agree, cases, programs
 
 GRADIENT_FLAGS = cases("""
 r.grad; r.grad_fn; r.is_leaf; q.is_leaf; q.requires_grad; r.requires_grad; x.requires_grad
@@ -25,6 +25,47 @@ x.fill_('a'); x.add_('a'); x.add_(None); x.copy_(2.5); i.copy_(True); x.copy_('a
 """)
 
 
+PARTS = programs("""
+w = T.ones(3).expand(2, 3); w.zero_(); out = w
+
+w = T.ones(3).expand(2, 3); w.fill_(2); out = w
+
+w = T.ones(3).expand(2, 3); w[0] = v; out = w
+
+w = T.ones(3).expand(2, 3); w[0] += 1; out = w
+
+w = T.ones(3).expand(2, 3); w[w > 0] = 4; out = w
+
+w = T.ones(3).expand(2, 3); w[:] = 5
+
+w = T.ones(3).expand(2, 3); w[:] = v
+
+w = T.ones(3).expand(2, 3); w.copy_(x)
+
+w = T.ones(3).expand(2, 3); w.uniform_()
+
+w = T.ones(0, 1).expand(0, 4); w += 1; out = w
+
+x[k[1:]] = T.ones(2, 3).double()
+
+x[:, k] = zi
+
+x[b] = T.ones(3).long()
+
+x[b] = zi; out = x
+
+x[b[:, 0]] = T.ones(1).double(); out = x
+
+x[0] = T.ones(3).double(); out = x
+
+i[1:] = z; out = i
+
+b.pow_(True); out = b
+
+b.pow_(b)
+""")
+
+
 @pytest.mark.parametrize("code", GRADIENT_FLAGS)
 def test_gradient_flags(code: str) -> None:
     agree(code)
@@ -32,4 +73,9 @@ def test_gradient_flags(code: str) -> None:
 
 @pytest.mark.parametrize("code", IN_PLACE)
 def test_in_place(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", PARTS)
+def test_parts_and_expanded_memory(code: str) -> None:
     agree(code)

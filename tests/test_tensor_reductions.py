@@ -32,6 +32,7 @@ x.argmax(keepdim=True)
 """)
 
 TRUTH = cases("""
+x.all(()); x.any([]); u.all(()); x.any((), keepdim=True)
 x.all(); x.any(); b.all(); b.any(); b.all(1); b.any(0); b.any(dim=1, keepdim=True); u.all()
 u.any(0); i.all(); e.all(); e.any(); e.all(0); z.any(); b.all(2); x.isnan(); n.isnan()
 n.isinf(); n.isfinite(); i.isnan(); x.equal(y); T.equal(x, x); T.equal(x, v); T.equal(i, i)

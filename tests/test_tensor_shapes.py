@@ -27,6 +27,9 @@ z.squeeze(0); v.expand(2, 3); v.expand(2, -1); v.expand(-1, 3); v.expand(2, 4); 
 v[None].expand(4, 3); z.expand(2, 2); x.contiguous(); x.T.contiguous(); x.clone()
 T.ones(2, 1).expand(-1, 4).sum(); c.permute(2, 0, 1).reshape(4, 6); c.permute(2, 0, 1).view(4, 6)
 c.transpose(0, 1).flatten()
+v.expand(2, 3).clone().view(6); v.expand(2, 3).double().view(6); v.expand(2, 3).long().stride()
+T.cat([x.T, y.T]).view(12); T.cat([v.expand(2, 3)] * 2, 1).stride(); T.stack([x.T, y.T]).view(12)
+x.permute(); z.permute(()); z.expand(); v.view(); v.reshape()
 """)
 
 INDICES = cases("""

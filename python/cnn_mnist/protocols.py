@@ -7,6 +7,7 @@ any other on a Tensor that requires grad raises, rather than to lose the gradien
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def _rebuild(kind: type[Tensor], array: Array, requires_grad: bool) -> Tensor:
 
 def reduce(self: Tensor, protocol: Any) -> Any:
     """Pickles and copies hold the elements and `requires_grad`, not the history."""
-    state = getattr(self, "__dict__", None) or None
+    state = self.__dict__ or None
     return _rebuild, (type(self), self._array, self.requires_grad), state
 
 
@@ -115,9 +116,8 @@ def deep_copy(self: Tensor, memo: dict[int, Any]) -> Tensor:
     memo[id(self)] = result
     if self._grad is not None:
         result._grad = deep_copy(self._grad, memo)
-    vars_of = getattr(self, "__dict__", None)
-    if vars_of:
-        result.__dict__.update(vars_of)
+    if self.__dict__:
+        result.__dict__.update(deepcopy(self.__dict__, memo))
     return result
 
 

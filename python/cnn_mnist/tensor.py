@@ -48,7 +48,8 @@ class Tensor(Storage):
     """An array with torch's names, which remembers how it was made so that it can be differentiated.
 
     It holds one `numpy.ndarray` and is none. `Tensor(data)` copies to float32; usually a Tensor
-    is made by `cnn_mnist.tensor`, `as_tensor` or `from_numpy`.
+    is made by `cnn_mnist.tensor`, `as_tensor` or `from_numpy`. Any attribute can be set, so that
+    one can keep what one has computed by hand beside it: `w.g = x.t() @ out.g`.
 
     Attributes
     ----------
@@ -61,8 +62,6 @@ class Tensor(Storage):
     grad_fn : Node or None
         The operation that made it; None for a leaf.
     """
-
-    __slots__ = ()
 
     def __init__(self, data: Any = ()) -> None:
         source = creation.tensor(data, dtype=dtypes.float32)

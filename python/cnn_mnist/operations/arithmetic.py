@@ -139,6 +139,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
     a, b, x, k = pair(input, exponent)
     if x.dtype.kind in "iu" and b is None and exponent < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
+    if x.dtype.kind == "b" and b is not None:
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
     out = np.asarray(broadcast(_power, x, k))
     edges = edges_of((a, b))
     if edges is None:
@@ -162,7 +164,7 @@ def _power(x: Array, k: Array) -> Any:
     if x.dtype.kind in "iu":  # negative exponents in a Tensor: torch truncates x**k towards 0
         whole = np.power(x, np.maximum(k, 0))
         return np.where(k < 0, np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (k % 2), 0)), whole)
-    return np.power(x, k)
+    return x | ~k if x.dtype.kind == "b" else np.power(x, k)
 
 
 def rpow(input: Any, other: Any) -> Tensor:
@@ -242,6 +244,10 @@ def matmul(input: Any, other: Any) -> Tensor:
     """
     a, x = _matrix(input)
     b, y = _matrix(other)
+    if not x.ndim or not y.ndim:
+        raise RuntimeError(
+            f"both arguments to matmul need to be at least 1D, but they are {x.ndim}D and {y.ndim}D"
+        )
     if x.dtype != y.dtype:
         raise RuntimeError(
             f"expected m1 and m2 to have the same dtype, but got: {_ctype(x)} != {_ctype(y)}"
@@ -297,9 +303,5 @@ def _matmul_name(x_ndim: int, y_ndim: int) -> str:
 
 
 def _matmul_error(x: Array, y: Array) -> RuntimeError:
-    if not x.ndim or not y.ndim:
-        return RuntimeError(
-            f"both arguments to matmul need to be at least 1D, but they are {x.ndim}D and {y.ndim}D"
-        )
     left, right = ("x".join(map(str, each.shape)) for each in (x, y))
     return RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({left} and {right})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,11 +26,16 @@ def cast(tensor: Storage, dtype: np.dtype[Any]) -> Tensor:
     x = tensor._array
     if x.dtype == dtype:
         return tensor  # type: ignore[return-value]
-    converted = quiet(x.astype, dtype)
+    converted = quiet(x.astype, dtype, order_of(x))
     if dtype.kind != "f":
         return wrap(converted)
     before = x.dtype
     return record(converted, "ToCopyBackward0", (tensor,), lambda g: (g.astype(before),))
+
+
+def order_of(x: Array) -> Literal["C", "K"]:
+    """The order in memory of a copy: x's, but rows after rows where x was expanded."""
+    return "C" if 0 in x.strides else "K"
 
 
 def array_like(value: Any) -> bool:
@@ -183,6 +188,8 @@ def size_of(sizes: Sequence[Any], name: str = "size") -> tuple[int, ...]:
     """view(2, 3), view((2, 3)) and view(x.shape) mean the same."""
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = sizes[0]
+    elif not sizes:
+        raise TypeError(f"missing 1 required positional argument: '{name}'")
     try:
         return tuple(map(operator.index, sizes))
     except TypeError:

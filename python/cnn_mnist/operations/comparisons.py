@@ -110,9 +110,11 @@ def _quantify(
     dim = either("dim", dim, "axis", axis, None)
     keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
     x = input._array
-    axes = None if not x.ndim else check_dims(dim, x.ndim)
-    if dim is not None:
-        check_dims(dim, x.ndim)
+    axes: tuple[int, ...] | None = check_dims(dim, x.ndim)
+    if isinstance(dim, (tuple, list)) and not dim:
+        axes = ()  # not every dimension, as for sums: torch tests each element by itself
+    elif not x.ndim:
+        axes = None
     found = function(x, axis=axes, keepdims=keepdim)
     return wrap(np.asarray(found, x.dtype if x.dtype == np.uint8 else bool))
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dtypes import of_numpy
 from ..tape import Array, Storage, edges_of, make_node, record, view, wants_grad
 from .common import array_like, sum_to, to_array
-from .inplace import changed, check_overlap, prepare, rebase
+from .inplace import EMPTY, changed, check_overlap, prepare, rebase
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -64,11 +65,14 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     x = input._array
     target = x if basic is None else x[basic]
     y = _value(value, x)
+    if arrays is not None and source is not None:
+        _check_types(arrays, y, x)
     picked = target.shape if arrays is None else target[arrays].shape
     y = _fitting(y, picked)
     if y.ndim and y.shape == picked:
         check_overlap(target, y)
-    edges = edges_of((input, source)) if prepare(input, source) else None
+    part = target if arrays is None else EMPTY  # arrays may pick elements that share memory
+    edges = edges_of((input, source)) if prepare(input, source, part) else None
     target[... if arrays is None else arrays] = y
     changed(input)
     if edges is None:
@@ -99,6 +103,19 @@ def _value(value: Any, x: Array) -> Array:
         if y.dtype.kind in "biuf":
             return y
     raise TypeError(f"can't assign a {type(value).__name__} to a {x.dtype} Tensor")
+
+
+def _check_types(arrays: tuple[Any, ...], y: Array, x: Array) -> None:
+    """RuntimeError unless y has x's type. One element of any type fills what one mask picks."""
+    given = [each for each in arrays if isinstance(each, np.ndarray)]
+    fills = y.size == 1 and len(given) == 1 and given[0].dtype.kind == "b"
+    if y.dtype != x.dtype and not fills and any(each.ndim for each in given):
+        want = of_numpy(x.dtype)
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got "
+            f"{want.long_name} for the destination and {of_numpy(y.dtype).long_name} for the "
+            f"source: write value.to({want})"
+        )
 
 
 def _fitting(y: Array, shape: tuple[int, ...]) -> Array:

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
+EMPTY = np.empty(0)  # `part` of what one number fills: its elements may share memory
+
+
 # what the tape needs to know -------------------------------------------------------------------
-def prepare(tensor: Storage, source: Storage | None = None) -> bool:
+def prepare(tensor: Storage, source: Storage | None = None, part: Array | None = None) -> bool:
     """Before a change in place, with values from `source`: whether it is to be recorded.
 
-    RuntimeError if the change would falsify gradients, or if elements share memory.
+    RuntimeError if the change would falsify gradients, or if elements of what is written
+    (`part`, by default all of it) share memory.
     """
     x = tensor._array
-    if x.base is not None and any(n > 1 and not step for n, step in zip(x.shape, x.strides)):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a "
-            "single memory location. Please clone() the tensor before performing the operation."
-        )
+    check_apart(x if part is None else part)
     if not grad_enabled():
         return False
     wanted = wants_grad(tensor, source) and x.dtype.kind == "f"
@@ -50,6 +50,16 @@ def prepare(tensor: Storage, source: Storage | None = None) -> bool:
                 "enabled. Write to a copy, or within no_grad."
             )
     return wanted
+
+
+def check_apart(x: Array) -> None:
+    """RuntimeError if elements of x share memory."""
+    shared = x.base is not None and any(n > 1 and not step for n, step in zip(x.shape, x.strides))
+    if shared and x.size:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a "
+            "single memory location. Please clone() the tensor before performing the operation."
+        )
 
 
 def check_overlap(x: Array, y: Array) -> None:
@@ -194,7 +204,7 @@ def div_(input: Tensor, other: Any) -> Tensor:
 # filling -------------------------------------------------------------------------------------
 def _fill(tensor: Tensor, value: Any, name: str, source: Storage | None = None) -> Tensor:
     """Overwrite all elements with those of `source`, without one with a number."""
-    wanted = prepare(tensor, source)
+    wanted = prepare(tensor, source, EMPTY if source is None else None)
     if source is None:
         quiet(tensor._array.fill, value)
     else:
@@ -218,7 +228,7 @@ def _overwritten(tensor: Storage, name: str, source: Storage | None = None) -> N
 
 def zero_(input: Tensor) -> Tensor:
     """All elements 0, in place."""
-    wanted = prepare(input)
+    wanted = prepare(input, None, EMPTY)
     input._array.fill(0)
     input._version[0] += 1
     if wanted:

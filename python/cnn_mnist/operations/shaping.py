@@ -10,7 +10,7 @@ import numpy as np
 
 from ..dtypes import promote_types
 from ..tape import Array, Storage, record, view
-from .common import cast, check_dim, check_dims, size_of, sum_to
+from .common import cast, check_dim, check_dims, order_of, size_of, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -207,7 +207,8 @@ def _broadcast(array: Array, shape: tuple[Any, ...]) -> Array:
 
 def clone(input: Tensor) -> Tensor:
     """A recorded copy."""
-    return record(input._array.copy("K"), "CloneBackward0", (input,), lambda g: (g,))
+    x = input._array
+    return record(x.copy(order_of(x)), "CloneBackward0", (input,), lambda g: (g,))
 
 
 def contiguous(input: Tensor) -> Tensor:
@@ -249,8 +250,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"and {list(each._array.shape)} at entry {index}"
             )
     axis = check_dim(dim, len(first) + 1)
-
-    out = np.stack([each._array for each in parts], axis)
+    out = np.ascontiguousarray(np.stack([each._array for each in parts], axis))
     return record(out, "StackBackward0", parts, lambda g: list(np.moveaxis(g, axis, 0)))
 
 
@@ -265,7 +265,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     axis = check_dim(dim, first.ndim)
     for index, each in enumerate(kept):
         _check_cat(first, each, axis, index)
-    out = np.concatenate(kept, axis)
+    out = np.ascontiguousarray(np.concatenate(kept, axis))
     shapes = [each._array.shape for each in parts]
     ends = np.cumsum([0 if shape == (0,) else shape[axis] for shape in shapes])
 
