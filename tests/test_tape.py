@@ -33,6 +33,11 @@ a = T.ones(3, requires_grad=True); a.grad = T.zeros(2)
 
 a = T.ones(3, requires_grad=True); a.grad = T.zeros(3).double()
 
+a = T.ones(3, requires_grad=True); a.grad = T.zeros(1).expand(3); (a*2).sum().backward()
+
+a = [r[:, k % 3] * k for k in range(20)]; b = [p * 2 for p in reversed(a)]
+(T.cat(b) + T.cat(a)).sum().backward(); out = r.grad
+
 a = T.ones(3, requires_grad=True); a.grad = 1
 
 a = T.ones(3, requires_grad=True); a.grad = None; out = a.grad
@@ -173,15 +178,30 @@ def test_freed_graph_says_what_to_do() -> None:
     np.testing.assert_array_equal(x.grad, [2, 2, 2])
 
 
-def test_failed_backward_leaves_the_leaves_alone() -> None:
+def test_failed_backward_changes_no_gradient() -> None:
     x, y = (cnn_mnist.ones(3, requires_grad=True) for _ in range(2))
     changed = x * 2
-    loss = (changed * changed).sum() + (y * 3).sum()
+    squares = changed * changed
+    kept = y * 3  # later than squares: backward meets it first
+    kept.retain_grad()
+    loss = squares.sum() + kept.sum()
     changed.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation.*MulBackward0"):
         loss.backward()
     assert x.grad is None
     assert y.grad is None
+    assert kept.grad is None
+
+
+def test_gradient_that_cannot_be_added_to_changes_no_other() -> None:
+    x, y = (cnn_mnist.ones(3, requires_grad=True) for _ in range(2))
+    zeros = np.zeros(3, np.float32)
+    zeros.flags.writeable = False
+    for first, last in ((x, y), (y, x)):
+        first.grad, last.grad = cnn_mnist.zeros(3), cnn_mnist.from_numpy(zeros)
+        with pytest.raises(ValueError, match=r"\.grad is read-only"):
+            (x + y).sum().backward()
+        np.testing.assert_array_equal(first.grad, zeros)
 
 
 def test_long_chain() -> None:

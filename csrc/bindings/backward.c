@@ -18,7 +18,7 @@ struct walk {
     const struct cm_state *state;
     struct reached *queue; /* by rising sequence number */
     Py_ssize_t count, room;
-    PyObject *leaves; /* dict: leaf -> gradient */
+    PyObject *sums; /* dict: Tensor whose .grad grows -> gradient */
     int retain_graph;
 };
 
@@ -32,11 +32,23 @@ static int add_to(PyObject **sum, PyObject *part)
     return 0;
 }
 
+/* Where a node belongs in the queue: behind all of lower or equal sequence number. */
+static Py_ssize_t place_of(const struct walk *w, const struct cm_node *node)
+{
+    Py_ssize_t low = 0, high = w->count;
+    while (low < high) {
+        const Py_ssize_t middle = low + (high - low) / 2;
+        if (w->queue[middle].node->sequence <= node->sequence)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static int reach_node(struct walk *w, struct cm_node *node, PyObject *part)
 {
-    Py_ssize_t at = w->count; /* nearly always right, or one or two beyond */
-    while (at > 0 && w->queue[at - 1].node->sequence > node->sequence)
-        at--;
+    const Py_ssize_t at = place_of(w, node);
     if (at > 0 && w->queue[at - 1].node == node)
         return add_to(&w->queue[at - 1].gradient, part);
     if (w->count == w->room) {
@@ -58,11 +70,11 @@ static int reach_node(struct walk *w, struct cm_node *node, PyObject *part)
     return 0;
 }
 
-/* A first gradient may become the leaf's own .grad: it must share memory with nothing,
+/* A first gradient may become the Tensor's own .grad: it must share memory with nothing,
    neither with what it looks at nor with the gradient `g` that it was made of. */
-static int reach_leaf(struct walk *w, PyObject *leaf, PyObject *part, PyObject *g)
+static int reach_tensor(struct walk *w, PyObject *tensor, PyObject *part, PyObject *g)
 {
-    PyObject *sum = PyDict_GetItemWithError(w->leaves, leaf);
+    PyObject *sum = PyDict_GetItemWithError(w->sums, tensor);
     if (!sum && PyErr_Occurred())
         return -1;
     PyObject *total;
@@ -72,7 +84,7 @@ static int reach_leaf(struct walk *w, PyObject *leaf, PyObject *part, PyObject *
         total = cm_ndarray_copy(part);
     else
         total = Py_NewRef(part);
-    const int status = total ? PyDict_SetItem(w->leaves, leaf, total) : -1;
+    const int status = total ? PyDict_SetItem(w->sums, tensor, total) : -1;
     Py_XDECREF(total);
     return status;
 }
@@ -117,44 +129,62 @@ static int check_saved(const struct cm_node *node)
     return 0;
 }
 
-/* tensor.grad += gradient, which becomes the tensor's own when it had none */
-static int accumulate(const struct cm_state *state, PyObject *tensor,
+/* Whether accumulate() can add `gradient` to the .grad that the tensor has. */
+static int check_grad(const struct cm_state *state, const struct cm_storage *s,
                       PyObject *gradient)
 {
-    struct cm_storage *s = cm_storage_of(tensor);
+    if (!s->grad || s->grad == Py_None)
+        return 0;
+    if (!PyObject_TypeCheck(s->grad, state->tape.storage_type) ||
+        !cm_storage_of(s->grad)->array) {
+        PyErr_SetString(PyExc_TypeError, "_grad must be a Tensor or None");
+        return -1;
+    }
+    struct cm_array sum = {0}, part = {0};
+    int status = -1;
+    if (cm_array_open(&sum, cm_storage_of(s->grad)->array, "backward(): .grad") == 0 &&
+        cm_array_open(&part, gradient, "backward(): gradient") == 0 &&
+        cm_array_check_type(&sum, &part) == 0 &&
+        cm_array_check_shape(&sum, part.ndim, part.shape) == 0)
+        status = cm_array_check_writable(&sum);
+    cm_array_clear(&sum);
+    cm_array_clear(&part);
+    return status;
+}
+
+/* tensor.grad += gradient, which becomes the tensor's own when it had none */
+static int accumulate(const struct cm_state *state, struct cm_storage *s,
+                      PyObject *gradient)
+{
     if (!s->grad || s->grad == Py_None) {
         PyObject *grad = cm_wrap(state->tape.tensor_type, gradient);
         if (grad)
             Py_XSETREF(s->grad, grad);
         return grad ? 0 : -1;
     }
-    struct cm_storage *grad = cm_storage_of(s->grad);
-    if (!PyObject_TypeCheck(s->grad, state->tape.storage_type) || !grad->array) {
-        PyErr_SetString(PyExc_TypeError, "_grad must be a Tensor or None");
-        return -1;
-    }
+    const struct cm_storage *grad = cm_storage_of(s->grad);
     if (cm_add_in_place(state->isa, grad->array, gradient) < 0)
         return -1;
     return cm_count_change(grad->version);
 }
 
-/* The gradient of an intermediate result is kept if retain_grad() asked for it. */
-static int retain(const struct cm_state *state, const struct cm_node *node, PyObject *g)
+/* The gradient of an intermediate result counts as a leaf's if retain_grad() asked for it.
+ */
+static int retain(struct walk *w, const struct cm_node *node, PyObject *g)
 {
     if (node->retained == Py_None)
         return 0;
     PyObject *tensor = PyObject_CallNoArgs(node->retained);
     if (!tensor)
         return -1;
-    PyObject *own = tensor == Py_None ? NULL : cm_ndarray_copy(g);
-    const int status = own ? accumulate(state, tensor, own) : PyErr_Occurred() ? -1 : 0;
-    Py_XDECREF(own);
+    const int alive = PyObject_TypeCheck(tensor, w->state->tape.storage_type);
+    const int status = alive ? reach_tensor(w, tensor, g, g) : 0;
     Py_DECREF(tensor);
     return status;
 }
 
 /* The gradients of a node's inputs, a tuple or list; what it saved is given back. */
-static PyObject *gradients_of(const struct walk *w, struct cm_node *node, PyObject *g)
+static PyObject *gradients_of(struct walk *w, struct cm_node *node, PyObject *g)
 {
     if (node->gradients == Py_None) {
         PyErr_SetString(
@@ -166,7 +196,7 @@ static PyObject *gradients_of(const struct walk *w, struct cm_node *node, PyObje
             "or if you need to access saved tensors after calling backward.");
         return NULL;
     }
-    if (check_saved(node) < 0 || retain(w->state, node, g) < 0)
+    if (check_saved(node) < 0 || retain(w, node, g) < 0)
         return NULL;
     PyObject *function = Py_NewRef(node->gradients);
     if (node->keeps && !w->retain_graph)
@@ -186,7 +216,7 @@ static int reach(struct walk *w, PyObject *target, PyObject *part, PyObject *g)
     if (Py_IS_TYPE(target, w->state->tape.node_type))
         return reach_node(w, cm_node_of(target), part);
     if (PyObject_TypeCheck(target, w->state->tape.storage_type))
-        return reach_leaf(w, target, part, g);
+        return reach_tensor(w, target, part, g);
     PyErr_Format(PyExc_TypeError, "gradients go to nodes and Tensors, not %.200s",
                  Py_TYPE(target)->tp_name);
     return -1;
@@ -211,16 +241,19 @@ static int step(struct walk *w, struct cm_node *node, PyObject *gradient)
     return status;
 }
 
-/* Leaves change only when all went well; those that no longer want a gradient do not. */
+/* Tensors change only when all went well; those that no longer want a gradient do not. */
 static int accumulate_all(const struct walk *w)
 {
-    PyObject *leaf, *total;
-    Py_ssize_t at = 0;
-    int status = 0;
-    while (status == 0 && PyDict_Next(w->leaves, &at, &leaf, &total))
-        if (cm_storage_of(leaf)->requires_grad)
-            status = accumulate(w->state, leaf, total);
-    return status;
+    PyObject *tensor, *sum;
+    for (Py_ssize_t at = 0; PyDict_Next(w->sums, &at, &tensor, &sum);)
+        if (cm_storage_of(tensor)->requires_grad &&
+            check_grad(w->state, cm_storage_of(tensor), sum) < 0)
+            return -1;
+    for (Py_ssize_t at = 0; PyDict_Next(w->sums, &at, &tensor, &sum);)
+        if (cm_storage_of(tensor)->requires_grad &&
+            accumulate(w->state, cm_storage_of(tensor), sum) < 0)
+            return -1;
+    return 0;
 }
 
 static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
@@ -236,10 +269,10 @@ static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t na
         return NULL;
     }
     PyObject *first = cm_storage_of(args[0])->node;
-    w.leaves = PyDict_New();
+    w.sums = PyDict_New();
     if (!first || first == Py_None)
         first = args[0];
-    if (!w.leaves || reach(&w, first, args[1], args[1]) < 0)
+    if (!w.sums || reach(&w, first, args[1], args[1]) < 0)
         goto done;
     while (w.count > 0) {
         const struct reached last = w.queue[--w.count];
@@ -257,7 +290,7 @@ done:
         Py_DECREF(w.queue[i].gradient);
     }
     PyMem_Free(w.queue);
-    Py_XDECREF(w.leaves);
+    Py_XDECREF(w.sums);
     return result;
 }
 
