@@ -62,12 +62,10 @@ int cm_read_bool(int *value, PyObject *object)
     return *value < 0 ? -1 : 0;
 }
 
-int cm_read_dim(int *dim, PyObject *object, const char *where, int ndim)
+int cm_check_dim(int *dim, int64_t value, int ndim)
 {
-    int64_t value;
-    if (cm_read_int64(&value, object, where) < 0)
-        return -1;
-    int64_t range = ndim > 0 ? ndim : 1; /* a 0-d array has dimension 0 (and -1) */
+    const int64_t range =
+        ndim > 0 ? ndim : 1; /* a 0-d array has dimension 0 (and -1) */
     if (value < -range || value >= range) {
         PyErr_Format(PyExc_IndexError,
                      "Dimension out of range (expected to be in range of [%lld, %lld], "

@@ -1,5 +1,8 @@
 /* arguments.h - positional arguments that are no arrays. `where` names the argument in
-   errors: "softmax(): argument 'dim'". Each returns 0, or -1 with an exception set. */
+   errors: "softmax(): argument 'dim'". Each returns 0, or -1 with an exception set.
+
+   Numbers are read before arrays are opened: __index__, __float__ and __bool__ run Python
+   code, which could give an array another shape or other memory. */
 #ifndef CM_ARGUMENTS_H
 #define CM_ARGUMENTS_H
 
@@ -17,7 +20,7 @@ int cm_read_double(double *value, PyObject *object, const char *where);
 int cm_read_bool(int *value, PyObject *object);
 /* num_threads: 0 for as many as there are and pay. */
 int cm_read_threads(int *threads, PyObject *object);
-/* A dimension of an array of `ndim` dimensions, counted from the end if negative. */
-int cm_read_dim(int *dim, PyObject *object, const char *where, int ndim);
+/* Dimension `value` of an array of `ndim` dimensions, counted from the end if negative. */
+int cm_check_dim(int *dim, int64_t value, int ndim);
 
 #endif

@@ -362,31 +362,23 @@ int cm_arrays_overlap(PyObject *a, PyObject *b)
 
 const char *cm_type_torch_name(const struct cm_array *a)
 {
-    static const char *const integers[] = {"Char", "Short", "Int", "Long"};
-    static const char *const unsigneds[] = {"Byte", "UInt16", "UInt32", "UInt64"};
-    static const char *const reals[] = {"Half", "Float", "Double"};
-    static const char *const complexes[] = {"ComplexFloat", "ComplexDouble"};
-    npy_intp bytes = PyArray_ITEMSIZE(array_of(a));
-    int log2_bytes = 0;
-    while (log2_bytes < 4 && (npy_intp)1 << log2_bytes < bytes)
-        log2_bytes++;
-    switch (PyArray_DESCR(array_of(a))->kind) {
-    case 'b':
-        return "Bool";
-    case 'i':
-        return integers[log2_bytes];
-    case 'u':
-        return unsigneds[log2_bytes];
-    case 'f':
-        if (log2_bytes < 4)
-            return reals[log2_bytes - 1];
-        break;
-    case 'c':
-        if (bytes <= 16)
-            return complexes[log2_bytes - 3];
-        break;
-    }
-    return cm_type_numpy_name(a);
+    static const struct {
+        char kind;
+        int bytes;
+        const char *name;
+    } types[] = {
+        {'b', 1, "Bool"},         {'i', 1, "Char"},           {'i', 2, "Short"},
+        {'i', 4, "Int"},          {'i', 8, "Long"},           {'u', 1, "Byte"},
+        {'u', 2, "UInt16"},       {'u', 4, "UInt32"},         {'u', 8, "UInt64"},
+        {'f', 2, "Half"},         {'f', 4, "Float"},          {'f', 8, "Double"},
+        {'c', 8, "ComplexFloat"}, {'c', 16, "ComplexDouble"},
+    };
+    const PyArray_Descr *descr = PyArray_DESCR(array_of(a));
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].kind == descr->kind &&
+            types[i].bytes == PyArray_ITEMSIZE(array_of(a)))
+            return types[i].name;
+    return cm_type_numpy_name(a); /* another package's type, or long double */
 }
 
 const char *cm_type_numpy_name(const struct cm_array *a)

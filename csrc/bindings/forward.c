@@ -15,9 +15,9 @@ static PyObject *forward(PyObject *module, PyObject *const *args, Py_ssize_t nar
     int threads;
     PyObject *result = NULL;
     if (cm_check_count("forward", nargs, 4) < 0 ||
+        cm_read_threads(&threads, args[3]) < 0 ||
         cm_chain_read(&chain, args[0], args[1], 0) < 0 ||
-        cm_input_read(&input, args[2], &chain) < 0 ||
-        cm_read_threads(&threads, args[3]) < 0)
+        cm_input_read(&input, args[2], &chain) < 0)
         goto done;
     const ptrdiff_t shape[] = {input.rows, chain.links[chain.depth - 1].out};
     if (cm_array_new(&logits, 2, shape, chain.type) < 0)

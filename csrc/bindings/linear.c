@@ -117,15 +117,15 @@ struct backward {
 static int read_backward(struct backward *b, PyObject *const *args, Py_ssize_t nargs)
 {
     if (cm_check_count("linear_backward", nargs, 6) < 0 ||
+        cm_read_bool(&b->need_x, args[3]) < 0 ||
+        cm_read_bool(&b->need_weight, args[4]) < 0 ||
+        cm_read_bool(&b->need_bias, args[5]) < 0 ||
         cm_array_open(&b->dout, args[0], "linear_backward(): argument 'dout'") < 0 ||
         (args[1] != Py_None &&
          cm_array_open(&b->x, args[1], "linear_backward(): argument 'x'") < 0) ||
         (args[2] != Py_None &&
          cm_array_open(&b->weight, args[2], "linear_backward(): argument 'weight'") <
-             0) ||
-        cm_read_bool(&b->need_x, args[3]) < 0 ||
-        cm_read_bool(&b->need_weight, args[4]) < 0 ||
-        cm_read_bool(&b->need_bias, args[5]) < 0)
+             0))
         return -1;
     if (b->need_x && !b->weight.object) {
         PyErr_SetString(PyExc_ValueError,

@@ -245,10 +245,10 @@ static PyObject *cross_entropy(PyObject *module, PyObject *const *args,
     int need_x, need_target;
     PyObject *result = NULL;
     if (cm_check_count("cross_entropy", nargs, 8) < 0 ||
-        cm_targets_open(t, args, wheres) < 0 ||
         cm_read_double(&c.label_smoothing, args[5],
                        "cross_entropy(): argument 'label_smoothing'") < 0 ||
         cm_read_bool(&need_x, args[6]) < 0 || cm_read_bool(&need_target, args[7]) < 0 ||
+        cm_targets_open(t, args, wheres) < 0 ||
         read_cross_entropy(t, c.label_smoothing, &c.probabilities) < 0)
         goto done;
     if (need_target && !c.probabilities) {
@@ -294,8 +294,10 @@ static PyObject *cross_entropy_backward(PyObject *module, PyObject *const *args,
         result = cm_array_scale(&gradient, &dout, 1);
     } else if (cm_array_settle(&dout) == 0 && cm_array_settle(&gradient) == 0 &&
                cm_array_new(&dx, gradient.ndim, gradient.shape, gradient.type) == 0) {
+        PyThreadState *saved = cm_unlock_gil((double)dx.size);
         CM_CALL(isa, dx.type, arithmetic, dx.data, gradient.data, CM_MUL, dout.data, 0,
                 dx.size);
+        cm_lock_gil(saved);
         result = cm_array_give(&dx);
     }
 done:

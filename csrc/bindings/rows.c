@@ -68,11 +68,13 @@ static PyObject *forward(PyObject *module, PyObject *const *args, Py_ssize_t nar
     const struct cm_isa *isa = cm_state_of(module)->isa;
     struct cm_array x = {0}, out = {0};
     void *scratch = NULL;
+    int64_t given_dim;
     int dim;
     PyObject *result = NULL;
     if (cm_check_count(names[which], nargs, 2) < 0 ||
+        cm_read_int64(&given_dim, args[1], wheres[which][1]) < 0 ||
         cm_array_open(&x, args[0], wheres[which][0]) < 0 ||
-        cm_read_dim(&dim, args[1], wheres[which][1], x.ndim) < 0)
+        cm_check_dim(&dim, given_dim, x.ndim) < 0)
         goto done;
     const struct axis axis = axis_of(&x, dim);
     if (check_float(&x, names[which], dim) < 0 || cm_array_settle(&x) < 0 ||
@@ -121,12 +123,14 @@ static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t na
     const struct cm_isa *isa = cm_state_of(module)->isa;
     struct cm_array dout = {0}, out = {0}, dx = {0};
     void *scratch = NULL;
+    int64_t given_dim;
     int dim;
     PyObject *result = NULL;
     if (cm_check_count(names[which], nargs, 3) < 0 ||
+        cm_read_int64(&given_dim, args[2], wheres[which][2]) < 0 ||
         cm_array_open(&dout, args[0], wheres[which][0]) < 0 ||
         cm_array_open(&out, args[1], wheres[which][1]) < 0 ||
-        cm_read_dim(&dim, args[2], wheres[which][2], out.ndim) < 0 ||
+        cm_check_dim(&dim, given_dim, out.ndim) < 0 ||
         check_float(&out, names[which], dim) < 0 ||
         cm_array_check_type(&dout, &out) < 0 ||
         cm_array_check_shape(&dout, out.ndim, out.shape) < 0)
@@ -200,12 +204,14 @@ static PyObject *logsumexp(PyObject *module, PyObject *const *args, Py_ssize_t n
     const struct cm_isa *isa = cm_state_of(module)->isa;
     struct cm_array x = {0}, out = {0};
     void *scratch = NULL;
+    int64_t given_dim;
     int dim, keepdim;
     PyObject *result = NULL;
     if (cm_check_count("logsumexp", nargs, 3) < 0 ||
+        cm_read_int64(&given_dim, args[1], "logsumexp(): argument 'dim'") < 0 ||
+        cm_read_bool(&keepdim, args[2]) < 0 ||
         cm_array_open(&x, args[0], "logsumexp(): argument 'x'") < 0 ||
-        cm_read_dim(&dim, args[1], "logsumexp(): argument 'dim'", x.ndim) < 0 ||
-        cm_read_bool(&keepdim, args[2]) < 0)
+        cm_check_dim(&dim, given_dim, x.ndim) < 0)
         goto done;
     const struct axis axis = axis_of(&x, dim);
     const struct shape shape = reduced_shape(&x, dim, keepdim);
@@ -235,13 +241,16 @@ static PyObject *logsumexp_backward(PyObject *module, PyObject *const *args,
     const struct cm_isa *isa = cm_state_of(module)->isa;
     struct cm_array dout = {0}, x = {0}, out = {0}, dx = {0};
     void *scratch = NULL;
+    int64_t given_dim;
     int dim, keepdim;
     PyObject *result = NULL;
     if (cm_check_count("logsumexp_backward", nargs, 5) < 0 ||
-        cm_array_open(&x, args[1], "logsumexp_backward(): argument 'x'") < 0 ||
-        cm_read_dim(&dim, args[3], "logsumexp_backward(): argument 'dim'", x.ndim) <
+        cm_read_int64(&given_dim, args[3], "logsumexp_backward(): argument 'dim'") <
             0 ||
-        cm_read_bool(&keepdim, args[4]) < 0 || cm_array_check_float(&x, kernel) < 0 ||
+        cm_read_bool(&keepdim, args[4]) < 0 ||
+        cm_array_open(&x, args[1], "logsumexp_backward(): argument 'x'") < 0 ||
+        cm_check_dim(&dim, given_dim, x.ndim) < 0 ||
+        cm_array_check_float(&x, kernel) < 0 ||
         cm_array_read(&dout, args[0], "logsumexp_backward(): argument 'dout'", kernel) <
             0 ||
         cm_array_read(&out, args[2], "logsumexp_backward(): argument 'out'", kernel) <

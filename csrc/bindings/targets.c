@@ -7,11 +7,11 @@ int cm_targets_open(struct cm_targets *t, PyObject *const *args,
                     const char *const wheres[5])
 {
     int64_t reduction;
-    if (cm_array_open(&t->x, args[0], wheres[0]) < 0 ||
+    if (cm_read_int64(&t->ignore_index, args[3], wheres[3]) < 0 ||
+        cm_read_int64(&reduction, args[4], wheres[4]) < 0 ||
+        cm_array_open(&t->x, args[0], wheres[0]) < 0 ||
         cm_array_open(&t->target, args[1], wheres[1]) < 0 ||
-        (args[2] != Py_None && cm_array_open(&t->weight, args[2], wheres[2]) < 0) ||
-        cm_read_int64(&t->ignore_index, args[3], wheres[3]) < 0 ||
-        cm_read_int64(&reduction, args[4], wheres[4]) < 0)
+        (args[2] != Py_None && cm_array_open(&t->weight, args[2], wheres[2]) < 0))
         return -1;
     if (reduction < CM_NONE || reduction > CM_SUM) {
         PyErr_Format(PyExc_ValueError, "%lld is not a valid value for reduction",

@@ -51,9 +51,7 @@ static int read_trainer(struct trainer *t, PyObject *const *args)
 {
     struct cm_room_options *o = &t->options;
     int64_t batch_size;
-    if (cm_chain_read(&t->chain, args[0], args[1], 1) < 0 ||
-        cm_input_read(&t->input, args[2], &t->chain) < 0 ||
-        cm_read_int64(&batch_size, args[4], "batch_size") < 0 ||
+    if (cm_read_int64(&batch_size, args[4], "batch_size") < 0 ||
         cm_read_double(&o->momentum, args[5], "momentum") < 0 ||
         cm_read_double(&o->dampening, args[6], "dampening") < 0 ||
         cm_read_double(&o->weight_decay, args[7], "weight_decay") < 0 ||
@@ -64,6 +62,8 @@ static int read_trainer(struct trainer *t, PyObject *const *args)
         cm_check_smoothing(o->label_smoothing) < 0 ||
         cm_read_bool(&o->fixed_order, args[13]) < 0 ||
         cm_read_threads(&o->threads, args[14]) < 0 ||
+        cm_chain_read(&t->chain, args[0], args[1], 1) < 0 ||
+        cm_input_read(&t->input, args[2], &t->chain) < 0 ||
         read_targets(t, args[3], args[10]) < 0)
         return -1;
     o->class_weight = t->targets.weight.data;

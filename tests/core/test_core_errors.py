@@ -330,3 +330,51 @@ def test_elements_that_share_memory_cannot_be_a_parameter():
     shared = np.lib.stride_tricks.as_strided(f32(4), (3, 4), (0, 4), writeable=True)
     with pytest.raises(RuntimeError, match="more than one element refers to a single memory"):
         step(shared, f32(3, 4))
+
+
+class Resizing:
+    """A number that gives an array another shape, and memory, while it is read."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __index__(self):
+        self.array.resize(2, refcheck=False)
+        return 0
+
+    def __float__(self):
+        return float(self.__index__())
+
+    def __bool__(self):
+        return bool(self.__index__())
+
+
+RESIZED = {
+    "softmax": lambda x: _core.softmax(x, Resizing(x)),
+    "softmax_backward": lambda x: _core.softmax_backward(f32(2), x, Resizing(x)),
+    "log_softmax": lambda x: _core.log_softmax(x, Resizing(x)),
+    "logsumexp": lambda x: _core.logsumexp(x, 0, Resizing(x)),
+    "logsumexp_backward": lambda x: _core.logsumexp_backward(f32(), x, f32(), 0, Resizing(x)),
+    "linear_backward": lambda x: _core.linear_backward(
+        x, f32(3), f32(2, 3), Resizing(x), True, True
+    )[2],
+    "nll_loss": lambda x: _core.nll_loss(x, ints(1), None, Resizing(x), 0),
+    "cross_entropy": lambda x: _core.cross_entropy(
+        x, ints(1), None, -100, 0, Resizing(x), True, False
+    )[1],
+}
+
+
+@pytest.mark.parametrize("name", RESIZED)
+def test_numbers_are_read_before_arrays(name):
+    # otherwise a kernel would run over the sizes that the array had before
+    result = RESIZED[name](np.zeros((300, 400), np.float32))
+    assert result.size <= 2
+
+
+def test_types_of_other_packages_have_their_own_name():
+    other = pytest.importorskip("ml_dtypes")
+    for name in ("bfloat16", "float8_e5m2", "float8_e4m3fn", "int4"):
+        x = np.zeros((2, 2), getattr(other, name))
+        with pytest.raises(NotImplementedError, match=f"'ml_dtypes.{name}'"):
+            _core.softmax(x, 1)
