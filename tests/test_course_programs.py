@@ -239,6 +239,24 @@ out = x.out, x.g, w.g, b1.g, hasattr(w, "g"), hasattr(w.t(), "g")
 del w.g
 out += (hasattr(w, "g"),)
 
+out = []
+for kw in {}, {"foreach": True}, {"fused": False, "momentum": 0.9}:
+    opt = T.optim.SGD([r], lr=0.1, **kw)
+    out += [str(opt), list(opt.state_dict()["param_groups"][0].items())]
+
+T.optim.SGD([r], lr=0.1, foreach=True, fused=True)
+
+T.nn.CrossEntropyLoss(weight=[1.0, 2.0])
+
+T.nn.NLLLoss(3)
+
+out = []
+for b in T.tensor(0.5, requires_grad=True), T.tensor([0.5], requires_grad=True):
+    for a in x, v:
+        y = F.linear(a, T.ones(4, 3), b)
+        y.sum().backward()
+        out += [y.detach(), b.grad]
+
 import copy, pickle
 x.g = y
 copied = copy.deepcopy(x)

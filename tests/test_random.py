@@ -164,6 +164,17 @@ def test_seeds():
     assert draw_seed() == torch.empty((), dtype=torch.int64).random_()
 
 
+@pytest.mark.parametrize("name", ["bool", "uint8", "int64", "float32", "float64"])
+def test_random_without_bounds(name):
+    cnn_mnist.manual_seed(6)
+    torch.manual_seed(6)
+    for size in (), (40,):
+        ours = cnn_mnist.zeros(size, dtype=getattr(cnn_mnist, name)).random_()
+        same(ours, torch.zeros(size, dtype=getattr(torch, name)).random_())
+    with pytest.raises(TypeError, match="expected bounds for dtype int32"):
+        cnn_mnist.zeros(3, dtype=cnn_mnist.int32).random_()
+
+
 def test_out_receives_the_numbers():
     out, theirs = cnn_mnist.zeros(3), torch.zeros(3)
     cnn_mnist.manual_seed(5)
@@ -173,6 +184,7 @@ def test_out_receives_the_numbers():
     whole, theirs = cnn_mnist.zeros(3, dtype=cnn_mnist.uint8), torch.zeros(3, dtype=torch.uint8)
     same(cnn_mnist.randint(9, (3,), out=whole), torch.randint(9, (3,), out=theirs))
     same(cnn_mnist.randperm(3, out=whole), torch.randperm(3, out=theirs))
+    assert cnn_mnist.randperm(0, dtype=cnn_mnist.uint8).shape == (0,)
 
 
 ERRORS = [

@@ -8,6 +8,9 @@ from both import agree, cases
 import cnn_mnist
 
 FROM_DATA = cases("""
+T.Tensor(2, 3).shape; T.Tensor(3).shape; T.Tensor(0); T.Tensor(); T.Tensor([2, 3]); T.Tensor(x)
+T.Tensor(x.shape).shape; T.Tensor(2.5); T.Tensor(True); T.Tensor(None); T.Tensor([1], [2])
+T.Tensor(-1); T.tensor(['a']); T.tensor(['a', 1]); T.as_tensor([['a']])
 T.tensor([1., 2.]); T.tensor([1, 2]); T.tensor([1, 2.]); T.tensor([True, False])
 T.tensor([True, 2]); T.tensor(1.5); T.tensor(3); T.tensor(True); T.tensor([]); T.tensor([[]])
 T.tensor([[1, 2], [3]]); T.tensor([[1], [2, 3]]); T.tensor('a'); T.tensor(None); T.tensor([None])

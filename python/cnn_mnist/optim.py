@@ -122,7 +122,8 @@ class Optimizer:
         return {
             "state": {number.get(id(param), param): value for param, value in self.state.items()},
             "param_groups": [
-                {**group, "params": [number[id(param)] for param in group["params"]]}
+                {name: value for name, value in group.items() if name != "params"}
+                | {"params": [number[id(param)] for param in group["params"]]}
                 for group in self.param_groups
             ],
         }
@@ -205,9 +206,17 @@ class SGD(Optimizer):
     params : iterable of Tensor, of (str, Tensor) or of dict
     lr, momentum, dampening, weight_decay : float
     nesterov, maximize : bool
+    foreach, fused : bool, optional
+        Which of its implementations torch takes; here they are only kept in `param_groups`.
+    differentiable : bool
+        Gradients through the step: not offered.
 
     Raises
     ------
+    NotImplementedError
+        When `differentiable` is set.
+    RuntimeError
+        When `foreach` and `fused` are both set.
     ValueError
         When `lr`, `momentum` or `weight_decay` is negative, or `nesterov` is set without
         momentum or with dampening.
@@ -228,7 +237,14 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
+        if differentiable:
+            raise NotImplementedError("differentiable: the step is not recorded")
+        if fused and foreach:
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError(f"Tensor lr must be 1-element, got shape {lr.shape}")
         check_sgd_options(lr, momentum, dampening, weight_decay, nesterov)
@@ -241,6 +257,9 @@ class SGD(Optimizer):
                 "weight_decay": weight_decay,
                 "nesterov": nesterov,
                 "maximize": maximize,
+                "foreach": foreach,
+                "differentiable": differentiable,
+                "fused": fused,
             },
         )
 

@@ -156,22 +156,38 @@ def uniform_(
     array[...] = dense
 
 
+# what random_ draws up to without bounds
+_LARGEST = {
+    "bool": 1,
+    "uint8": 2**8 - 1,
+    "int8": 2**7 - 1,
+    "int16": 2**15 - 1,
+    "float32": 2**24,
+    "float64": 2**53,
+}
+
+
 def integers_(
     array: NDArray[Any], low: int, high: int | None, generator: Generator | None = None
 ) -> None:
     """Fill an array in place with whole numbers from [low, high), in the order of its memory.
 
-    Without `high` and for int64 only: from [0, 2**63).
+    Without `high` up to the largest number of the dtype, of a floating one 2**24 or 2**53;
+    int32 needs `high`.
 
     Raises
     ------
+    TypeError
+        When `high` is missing for int32.
     RuntimeError
         When ``low >= high``, or one of the numbers would be out of the dtype's range.
     """
     core = _chosen(generator)._core
-    if high is None:
-        if array.dtype != np.int64:
-            raise TypeError(f"random_(): expected bounds for dtype {array.dtype}")
+    if high is None and array.dtype == np.int32:
+        raise TypeError("random_(): expected bounds for dtype int32")
+    if high is None and array.dtype != np.int64:
+        drawn = core.randint(array.size, 0, _LARGEST[array.dtype.name] + 1)
+    elif high is None:
         drawn = np.array([core.random_int63() for _ in range(array.size)], np.int64)
     else:
         if not low < high:
@@ -263,7 +279,8 @@ def randperm(
     array = result._array
     if array.dtype == np.bool_:
         raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
-    _check_limits(n - 1, n - 1, array.dtype)
+    if n:
+        _check_limits(n - 1, n - 1, array.dtype)
     array[...] = _chosen(generator)._core.randperm(n)
     return result
 

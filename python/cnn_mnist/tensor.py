@@ -17,7 +17,7 @@ from .operations import (
     rows,
     shaping,
 )
-from .operations.common import check_dim
+from .operations.common import check_dim, is_whole
 from .tape import Node, Storage, wrap
 
 
@@ -47,9 +47,10 @@ class Size(tuple[int, ...]):
 class Tensor(Storage):
     """An array with torch's names, which remembers how it was made so that it can be differentiated.
 
-    It holds one `numpy.ndarray` and is none. `Tensor(data)` copies to float32; usually a Tensor
-    is made by `cnn_mnist.tensor`, `as_tensor` or `from_numpy`. Any attribute can be set, so that
-    one can keep what one has computed by hand beside it: `w.g = x.t() @ out.g`.
+    It holds one `numpy.ndarray` and is none. `Tensor(data)` copies to float32,
+    `Tensor(2, 3)` is a matrix of zeros; usually a Tensor is made by `cnn_mnist.tensor`,
+    `as_tensor` or `from_numpy`. Any attribute can be set, so that one can keep beside it what
+    one has computed by hand: `w.g = x.t() @ out.g`.
 
     Attributes
     ----------
@@ -63,8 +64,14 @@ class Tensor(Storage):
         The operation that made it; None for a leaf.
     """
 
-    def __init__(self, data: Any = ()) -> None:
-        source = creation.tensor(data, dtype=dtypes.float32)
+    def __init__(self, *data: Any) -> None:
+        if data and all(is_whole(each) or type(each) is Size for each in data):
+            source = creation.zeros(*data)
+        elif len(data) > 1 or (data and (data[0] is None or isinstance(data[0], (bool, float)))):
+            kinds = ", ".join(type(each).__name__ for each in data)
+            raise TypeError(f"Tensor(): expected sizes, or one sequence or array, got ({kinds})")
+        else:
+            source = creation.tensor(*data or ([],), dtype=dtypes.float32)
         self._array = source._array
 
     # what it holds -------------------------------------------------------------------------

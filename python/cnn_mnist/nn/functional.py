@@ -58,7 +58,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     ----------
     input : (*, in_features)
     weight : (out_features, in_features) or (in_features,)
-    bias : (out_features,), optional
+    bias : (out_features,), or one number for all, optional
 
     Returns
     -------
@@ -71,7 +71,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """
     if all_tensors(input, weight, bias):
         return layers.linear(input, weight, bias)
-    if all_arrays(input, weight, bias) and input.dtype.kind == "f":
+    floats = all_arrays(input, weight, bias) and input.dtype.kind == "f"
+    if floats and (bias is None or bias.size != 1):
         return _core.linear(input, weight, bias)
     x = as_tensor("linear", "input", input)
     w = as_tensor("linear", "weight", weight)

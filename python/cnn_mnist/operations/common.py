@@ -205,7 +205,7 @@ def new_shape(function: str, size: Sequence[Any], dtype: np.dtype[Any]) -> tuple
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = size[0]
     for i, length in enumerate(size):
-        if not _is_whole(length):
+        if not is_whole(length):
             raise TypeError(
                 f"{function}(): argument 'size' must be tuple of ints, but found "
                 f"element of type {type(length).__name__} at pos {i}"
@@ -223,12 +223,12 @@ def new_shape(function: str, size: Sequence[Any], dtype: np.dtype[Any]) -> tuple
 
 def whole(function: str, name: str, value: Any) -> int:
     """`value` as an int; TypeError for what torch does not take as one."""
-    if not _is_whole(value):
+    if not is_whole(value):
         raise TypeError(f"{function}(): argument '{name}' must be int, not {type(value).__name__}")
     return operator.index(value)
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
     """Whether torch takes it as an int: bool is none, a 0-d integer Tensor is one."""
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         return False

@@ -138,6 +138,8 @@ def _infer(data: Any) -> np.dtype[Any]:
         return F32
     if kinds <= {builtins.float, builtins.int, builtins.bool}:
         return F32 if float in kinds else I64 if int in kinds else BOOL
+    if not kinds.isdisjoint((str, bytes)):
+        raise ValueError(f"too many dimensions '{kinds.intersection((str, bytes)).pop().__name__}'")
     types = {_infer(each) for each in data}
     result = types.pop()
     for each in types:

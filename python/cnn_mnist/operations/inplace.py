@@ -278,7 +278,10 @@ def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = 
 def random_(
     input: Tensor, low: int = 0, high: int | None = None, *, generator: Any = None
 ) -> Tensor:
-    """Whole numbers of [low, high) from torch's generator, in place; int64 without bounds: [0, 2^63)."""
+    """Whole numbers of [low, high) from torch's generator, in place.
+
+    Without bounds from 0 to the dtype's largest, of a floating one to 2**24 or 2**53.
+    """
     from ..random import integers_ as fill
 
     if high is None and low:

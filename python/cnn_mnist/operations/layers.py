@@ -12,7 +12,7 @@ from ..dtypes import I64, promote_types
 from ..tape import Array, edges_of, record, recorded, wants_grad, wrap
 from .arithmetic import add, matmul
 from .common import cast, new_shape, whole
-from .shaping import t
+from .shaping import expand, t
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -33,6 +33,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if x.dtype.kind != "f":
         product = matmul(input, t(weight))
         return product if bias is None else add(product, bias)
+    if bias is not None and bias._array.size == 1 and bias._array.ndim < 2 and w.ndim == 2:
+        bias = expand(bias, len(w))
     y = _core.linear(x, w, None if bias is None else bias._array)
     edges = edges_of((input, weight, bias))
     if edges is None:

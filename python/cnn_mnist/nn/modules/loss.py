@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...operations.common import array_like
 from ...operations.creation import as_tensor
 from ...tensor import Tensor
 from .. import functional as F
@@ -19,7 +20,9 @@ class _ClassLoss(Module):
 
     def __init__(self, weight: Any, ignore_index: int, reduction: str) -> None:
         super().__init__()
-        self.register_buffer("weight", None if weight is None else as_tensor(weight))
+        if array_like(weight):
+            weight = as_tensor(weight)
+        self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
         self.reduction = reduction
 
