@@ -110,6 +110,26 @@ def gen():
     for j in range(2): yield T.is_grad_enabled()
 out = [(j, T.is_grad_enabled()) for j in gen()]
 
+out = []
+@T.no_grad()
+def gen():
+    try:
+        try: out.append((yield 1))
+        except KeyError: out.append(T.is_grad_enabled()); out.append((yield 2))
+    finally: out.append(T.is_grad_enabled())
+g = gen(); out += [next(g), g.throw(KeyError), T.is_grad_enabled()]; g.close()
+g = gen(); next(g); g.close(); out.append(T.is_grad_enabled())
+g = gen(); next(g)
+try: g.throw(ValueError)
+except ValueError: out.append(T.is_grad_enabled())
+
+@T.no_grad()
+def gen():
+    got = yield
+    return got
+def user(): out = yield from gen(); yield out
+g = user(); next(g); out = g.send(5)
+
 with T.no_grad():
     a = T.ones(3, requires_grad=True); p = (a*2)
 out = (a.requires_grad, p.requires_grad)

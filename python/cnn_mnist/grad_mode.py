@@ -52,17 +52,21 @@ class _Mode:
         def steps(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
             # The mode holds while the generator runs, not while its user does.
             generator = function(*args, **kwargs)
-            sent = None
-            try:
-                while True:
+            resume, value = generator.send, None
+            while True:
+                with mode():
+                    try:
+                        item = resume(value)
+                    except StopIteration as stop:
+                        return stop.value
+                try:
+                    resume, value = generator.send, (yield item)
+                except GeneratorExit:
                     with mode():
-                        try:
-                            item = generator.send(sent)
-                        except StopIteration as stop:
-                            return stop.value
-                    sent = yield item
-            finally:
-                generator.close()
+                        generator.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001  # thrown in: the generator's to catch
+                    resume, value = generator.throw, error
 
         return steps if inspect.isgeneratorfunction(function) else call  # type: ignore[return-value]
 
