@@ -95,15 +95,45 @@ def test_array_in_place(x: cnn_mnist.Tensor) -> None:
     np.testing.assert_array_equal(array, ARRAY + np.asarray(x))
 
 
-def test_numpy_writes_into_a_tensor_are_counted() -> None:
+WRITES = {
+    "ufunc": lambda y: np.add(1, 1, out=y),
+    "ufunc at": lambda y: np.add.at(y, 0, 1),
+    "copyto": lambda y: np.copyto(y, 2),
+    "copyto by name": lambda y: np.copyto(dst=y, src=2),
+    "put": lambda y: np.put(y, 0, 2),
+    "putmask": lambda y: np.putmask(y, [True, False, True], 2),
+    "place": lambda y: np.place(y, np.ones(3, bool), [2]),
+    "put_along_axis": lambda y: np.put_along_axis(y, np.array([0]), 2, 0),
+    "fill_diagonal": lambda y: np.fill_diagonal(y.view(3, 1), 2),
+    "out": lambda y: np.clip(y.detach(), 2, 3, out=y),
+    "out by position": lambda y: np.clip(y.detach(), 2, 3, y),
+    "nan_to_num": lambda y: np.nan_to_num(y, copy=False, posinf=2),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_numpy_writes_into_a_tensor_are_counted(name: str) -> None:
     w = cnn_mnist.ones(3, requires_grad=True)
-    y = cnn_mnist.ones(3)
+    y = cnn_mnist.tensor([1.0, np.inf, 1.0])
     loss = (w * y).sum()
-    np.add(1, 1, out=y)
+    WRITES[name](y)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
-    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
-        np.add(1, 1, out=w)
+    with pytest.raises(RuntimeError, match="requires grad"):
+        WRITES[name](w)
+    np.testing.assert_array_equal(w.detach(), np.ones(3))
+
+
+def test_what_numpy_only_reads_is_not_counted() -> None:
+    w, y = cnn_mnist.ones(3, requires_grad=True), cnn_mnist.ones(3)
+    loss = (w * y).sum()
+    target = np.zeros(3)
+    np.copyto(target, y)
+    np.where(y > 0, y, 0)
+    np.sum(y, out=np.zeros(()))
+    np.concatenate([y, y])
+    loss.backward()
+    np.testing.assert_array_equal(w.grad, np.ones(3))
 
 
 def test_indices_and_numbers() -> None:

@@ -232,6 +232,17 @@ _FREE = frozenset(
 )
 
 
+# Functions that write to an argument, by its name; it is their first.
+_WRITES = {
+    "copyto": "dst",
+    "fill_diagonal": "a",
+    "place": "arr",
+    "put": "a",
+    "put_along_axis": "arr",
+    "putmask": "a",
+}
+
+
 def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
     """`ndarray - Tensor`, `np.exp(Tensor)`: the Tensor's own operation; others on the array."""
     operation = _ON_TAPE.get(ufunc)
@@ -257,11 +268,27 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: 
 
 def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """Any other NumPy function, on the arrays that the Tensors hold."""
+    written = _written(function.__name__, args, kwargs)
+    for each in written:
+        prepare(each)
     arguments: list[Any] = []
     args = _replace(args, arguments)
     kwargs = _replace(kwargs, arguments)
     _refuse(function.__name__, arguments)
-    return function(*args, **kwargs)
+    result = function(*args, **kwargs)
+    for each in arguments:  # one that comes back as the result may have been written to as well
+        if each._array is result or any(each is other for other in written):
+            changed(each)
+    return result
+
+
+def _written(name: str, args: Any, kwargs: Any) -> list[Storage]:
+    """The Tensors that a NumPy function is told to write to."""
+    if name in _WRITES:
+        out = args[0] if args else kwargs.get(_WRITES[name])
+    else:
+        out = kwargs.get("out")
+    return [each for each in (out if type(out) is tuple else (out,)) if isinstance(each, Storage)]
 
 
 def _refuse(name: str, arguments: list[Any]) -> None:
