@@ -268,6 +268,21 @@ def test_torch_tensor_that_requires_grad_says_detach(x: cnn_mnist.Tensor) -> Non
             mixed()
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda ours, theirs: ours.copy_(theirs),
+        lambda ours, theirs: ours.equal(theirs),
+        lambda ours, theirs: cnn_mnist.cat([ours, theirs]),
+        lambda ours, theirs: setattr(ours, "grad", theirs),
+        lambda ours, theirs: setattr(ours, "data", theirs),
+    ],
+)
+def test_where_only_a_tensor_will_do_as_tensor_is_named(use: Any) -> None:
+    with pytest.raises(TypeError, match=r"torch\.Tensor: write cnn_mnist\.as_tensor\(x\)"):
+        use(cnn_mnist.ones(3), torch.ones(3))
+
+
 def test_matplotlib_draws_what_requires_grad(x: cnn_mnist.Tensor) -> None:
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")

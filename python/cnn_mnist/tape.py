@@ -22,7 +22,7 @@ from ._core import Node, Storage, edges_of, make_node
 from .quiet import quiet
 
 __all__ = [
-    "Array", "Node", "Storage", "backward", "check_grad", "current", "edges_of", "make_node",
+    "Array", "Node", "Storage", "backward", "check_grad", "current", "edges_of", "kind_of", "make_node",
     "record", "recorded", "retain", "view", "wants_grad", "wrap",
 ]  # fmt: skip
 
@@ -84,11 +84,20 @@ def retain(tensor: Storage) -> None:
         tensor._node.retained = weakref.ref(tensor)
 
 
+def kind_of(value: Any) -> str:
+    """The type of what is no Tensor, for an error; of an array also what to write instead."""
+    name = type(value).__name__
+    if not hasattr(value, "__array__"):
+        return name
+    package = type(value).__module__.split(".")[0]
+    return f"{package}.{name}: write cnn_mnist.as_tensor(x)"
+
+
 def check_grad(tensor: Storage, grad: Any) -> None:
     """Whether `tensor.grad = grad` can be right."""
     if not isinstance(grad, Storage):
         raise TypeError(
-            f"assigned grad expected to be a Tensor or None but got grad of type {type(grad).__name__}"
+            f"assigned grad expected to be a Tensor or None but got grad of type {kind_of(grad)}"
         )
     if grad is tensor:
         raise RuntimeError("can't assign Variable as its own grad")

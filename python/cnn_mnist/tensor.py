@@ -142,7 +142,7 @@ class Tensor(Storage):
     @data.setter
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Storage):
-            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+            raise TypeError(f"Variable data has to be a tensor, but got {tape.kind_of(value)}")
         if self._requires_grad and value._array.dtype.kind != "f":
             raise RuntimeError(
                 "data set to a tensor that requires gradients must be floating point"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dtypes import of_numpy
-from ..tape import Storage, wrap
+from ..tape import Storage, kind_of, wrap
 from .common import broadcast, check_dims, either, pair
 
 if TYPE_CHECKING:
@@ -145,9 +145,7 @@ def any(
 
 def _check_other(function: str, other: Any) -> None:
     if not isinstance(other, Storage):
-        raise TypeError(
-            f"{function}(): argument 'other' must be Tensor, not {type(other).__name__}"
-        )
+        raise TypeError(f"{function}(): argument 'other' must be Tensor, not {kind_of(other)}")
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

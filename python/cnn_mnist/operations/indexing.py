@@ -78,6 +78,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if edges is None:
         return
     given = None if source is None else (source._array.shape, source._array.dtype)
+    fitted = y.shape  # without leading dimensions of size 1
     at = ... if arrays is None else _kept(arrays)
 
     def gradients(g: Array) -> tuple[Array, Array | None]:
@@ -87,7 +88,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         part[at] = 0
         if given is None:
             return dx, None
-        return dx, sum_to(taken, given[0]).astype(given[1], copy=False)
+        dy = sum_to(taken, fitted).reshape(given[0])
+        return dx, dy.astype(given[1], copy=False)
 
     rebase(input, make_node("CopySlices", edges, gradients))
 

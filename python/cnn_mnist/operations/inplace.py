@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from .._core import grad_enabled
 from ..dtypes import of_numpy
-from ..tape import Array, Node, Storage, current, edges_of, make_node, wants_grad, wrap
+from ..tape import Array, Node, Storage, current, edges_of, kind_of, make_node, wants_grad, wrap
 from . import arithmetic, pointwise
 from .arithmetic import add, div, mul, sub
 from .common import quiet, sum_to
@@ -255,7 +255,7 @@ def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if isinstance(src, (int, float)):
         return fill_(input, src)
     if not isinstance(src, Storage):
-        raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
+        raise TypeError(f"copy_(): argument 'other' must be Tensor, not {kind_of(src)}")
     try:
         np.broadcast_to(src._array, input._array.shape)
     except ValueError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dtypes import promote_types
-from ..tape import Array, Storage, record, view
+from ..tape import Array, Storage, kind_of, record, view
 from .common import cast, check_dim, check_dims, order_of, size_of, sum_to
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _together(name: str, tensors: Any) -> list[Tensor]:
     for index, each in enumerate(tensors):
         if not isinstance(each, Storage):
             raise TypeError(
-                f"expected Tensor as element {index} in argument 0, but got {type(each).__name__}"
+                f"expected Tensor as element {index} in argument 0, but got {kind_of(each)}"
             )
     if not tensors:
         kind = RuntimeError if name == "stack" else ValueError
