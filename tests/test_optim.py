@@ -205,7 +205,11 @@ def test_names_of_parameters():
 
 def test_the_text_names_the_options():
     ours = cnn_mnist.optim.SGD(parameters(cnn_mnist), lr=0.5)
-    assert repr(ours) == repr(torch.optim.SGD(parameters(torch), lr=0.5))
+    theirs = torch.optim.SGD(parameters(torch), lr=0.5)
+    assert repr(ours) == repr(theirs)
+    ours.add_param_group({"params": cnn_mnist.ones(2), "lr": 0.1})
+    theirs.add_param_group({"params": torch.ones(2), "lr": 0.1})
+    assert repr(ours) == repr(theirs)
 
 
 def test_a_step_with_a_gradient_is_refused():

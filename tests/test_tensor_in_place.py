@@ -60,6 +60,26 @@ x[0] = T.ones(3).double(); out = x
 
 i[1:] = z; out = i
 
+u[0] = 300
+
+u[0] = -1.5
+
+u[u > 2] = -1; out = u
+
+u[[0]] = 256
+
+u.fill_(300)
+
+u.fill_(-1); out = u
+
+i.fill_(float("nan"))
+
+i[0] = 1e30
+
+i[0, 0] = 2**63
+
+i[:] = -2.7; out = i
+
 b.pow_(True); out = b
 
 b.pow_(b)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .. import _core
-from ..dtypes import BOOL, F32, I64, of_numpy, result_type
+from ..dtypes import BOOL, F32, F64, I64, of_numpy, result_type
 from ..quiet import quiet
 from ..tape import Array, Storage, record, wrap
 
@@ -36,6 +36,24 @@ def cast(tensor: Storage, dtype: np.dtype[Any]) -> Tensor:
 def order_of(x: Array) -> Literal["C", "K"]:
     """The order in memory of a copy: x's, but rows after rows where x was expanded."""
     return "C" if 0 in x.strides else "K"
+
+
+def check_range(values: Array, kind: np.dtype[Any]) -> None:
+    """RuntimeError for Python numbers that the integers of `kind` do not reach."""
+    limits = np.iinfo(kind)
+    low = limits.min if kind.kind == "i" or values.dtype.kind == "f" else -limits.max
+    if not np.all((values >= low) & (values <= limits.max)):
+        raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
+
+
+def whole_number(value: float, kind: np.dtype[Any]) -> Array:
+    """A Python number as an element of the integers of `kind`: rounded towards zero."""
+    try:
+        wide = np.array(value, F64 if isinstance(value, float) else I64)
+    except OverflowError:
+        raise ValueError("Overflow when unpacking long long: an int beyond 64 bits") from None
+    check_range(wide, kind)
+    return wide.astype(I64).astype(kind)
 
 
 def array_like(value: Any) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dtypes import BOOL, F32, F64, I64, of_numpy, promote_types, to_numpy
 from ..tape import Array, Storage, wrap
-from .common import array_like, cast, new_shape, quiet, to_array
+from .common import array_like, cast, check_range, new_shape, quiet, to_array
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -88,20 +88,12 @@ def _copied(data: Any, dtype: Any) -> Array:
     try:
         if kind is None or kind.kind not in "iu":
             return quiet(np.array, values, kind or found)  # type: ignore[no-any-return]
-        _check_range(quiet(np.array, values, F64 if found.kind == "f" else I64), kind)
+        check_range(quiet(np.array, values, F64 if found.kind == "f" else I64), kind)
         return quiet(np.array, values, I64).astype(kind)  # type: ignore[no-any-return]
     except ValueError as error:
         raise ValueError(f"could not make a Tensor of the sequence: {error}") from None
     except OverflowError:
         raise ValueError("Overflow when unpacking long long: an int beyond 64 bits") from None
-
-
-def _check_range(values: Array, kind: np.dtype[Any]) -> None:
-    """RuntimeError for Python numbers that the integers of `kind` do not reach."""
-    limits = np.iinfo(kind)
-    low = limits.min if kind.kind == "i" or values.dtype.kind == "f" else -limits.max
-    if not np.all((values >= low) & (values <= limits.max)):
-        raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
 
 
 def _unwrapped(data: Any) -> Any:

@@ -13,7 +13,7 @@ from ..dtypes import of_numpy
 from ..tape import Array, Node, Storage, current, edges_of, kind_of, make_node, wants_grad, wrap
 from . import arithmetic, pointwise
 from .arithmetic import add, div, mul, sub
-from .common import quiet, sum_to
+from .common import quiet, sum_to, whole_number
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -247,6 +247,8 @@ def fill_(input: Tensor, value: Any) -> Tensor:
                 f"{value._array.ndim} dimensions."
             )
         return _fill(input, 0, "FillBackward3", value)
+    if input._array.dtype.kind in "iu" and isinstance(value, (int, float)):
+        value = whole_number(value, input._array.dtype)
     return _fill(input, value, "FillBackward2")
 
 
