@@ -67,25 +67,28 @@ def fit(
     y : array of int64 or uint8, shape (N,)
         The class of each row, or `ignore_index`.
     epochs, batch_size : int
-        At least 1; the last batch of an epoch may be shorter.
-    lr, momentum, weight_decay : float
-    nesterov : bool
+        At least 1, no default; the last batch of an epoch may be shorter.
+    lr : float
+        No default.
+    momentum, weight_decay : float, default 0
+    nesterov : bool, default False
         As for `optim.SGD`.
-    shuffle : bool
-        A new order for every epoch, the one that ``DataLoader(shuffle=True)`` gives.
+    shuffle : bool, default True
+        A new order for every epoch, the one that ``DataLoader(shuffle=True)`` gives. False:
+        the order of `x` in every epoch.
     generator : Generator, optional
         Where the orders come from; the default generator without it.
     weight : array, shape (C,), optional
-        In the dtype of the model's parameters.
-    ignore_index : int
-    label_smoothing : float
+        In the dtype of the model's parameters; without it every class weighs 1.
+    ignore_index : int, default -100
+    label_smoothing : float, default 0
         As for `nn.CrossEntropyLoss`.
     validation : (x, y), optional
-        Measured after every epoch, with the same loss.
+        Measured after every epoch, with the same loss; without it nothing is.
     callback : callable, optional
         Called with an `Epoch` after every epoch. It may set its `lr` and `stop`, and may
         change parameters in place.
-    progress : bool
+    progress : bool, default False
         Show a progress bar with loss and accuracy.
     num_threads : int, optional
         At most so many; without it as many as pay. The result has the same bits for each.
