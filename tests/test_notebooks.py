@@ -56,6 +56,14 @@ def test_notebook_runs_from_top_to_bottom(source, guard, build, tmp_path):
 
 
 @pytest.mark.parametrize("source", NOTEBOOKS, ids=name_of)
+def test_notebook_runs_on_the_full_mnist(source, build, mnist_dir, tmp_path):
+    """Thousands of steps, in which rounding grows."""
+    data = f"import os; os.environ['CNN_MNIST_DATA'] = {str(mnist_dir.resolve())!r}"
+    cells = build["executed"](source, tmp_path, before=data).cells
+    assert any("50000" in str(cell.get("outputs")) for cell in cells)
+
+
+@pytest.mark.parametrize("source", NOTEBOOKS, ids=name_of)
 def test_both_files_of_a_pair_hold_the_same_cells(source):
     pair = source.with_suffix(".ipynb")
     text, notebook = jupytext.read(source), jupytext.read(pair)
