@@ -39,6 +39,15 @@ def test_history_prints_as_a_table():
     assert len({len(line) for line in repr(with_validation).split("\n")}) == 1
 
 
+def test_validation_that_is_nan_is_printed():
+    """Ignored rows only: their mean is 0 / 0."""
+    x, y = data(40, seed=1)
+    epochs = []
+    history = run(network_of_seed(), validation=(x, np.full_like(y, -100)), callback=epochs.append)
+    assert repr(history).split("\n")[1].split()[3:5] == ["nan", "nan"]
+    assert repr(epochs[0]).endswith(", validation loss nan, validation accuracy nan")
+
+
 @pytest.mark.parametrize(
     "options",
     [

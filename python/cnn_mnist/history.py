@@ -34,6 +34,7 @@ class Epoch:
     """
 
     __slots__ = (
+        "_validated",
         "accuracy",
         "loss",
         "lr",
@@ -52,7 +53,7 @@ class Epoch:
         loss: Floats,
         correct: NDArray[np.int64],
         rows: NDArray[np.int64],
-        validation: tuple[float, float],
+        validation: tuple[float, float] | None,
         seconds: float,
         lr: float,
     ) -> None:
@@ -61,21 +62,19 @@ class Epoch:
         self.step_accuracy = correct / rows
         self.loss = float(loss @ rows / rows.sum())
         self.accuracy = float(correct.sum() / rows.sum())
-        self.validation_loss, self.validation_accuracy = validation
+        self._validated = validation is not None
+        self.validation_loss, self.validation_accuracy = validation or (math.nan, math.nan)
         self.seconds = seconds
         self.lr = lr
         self.stop = False
 
     def __repr__(self) -> str:
-        return f"Epoch {self.number}: " + ", ".join(
-            f"{name.replace('_', ' ')} {value:.4g}"
-            for name, value in (
-                ("loss", self.loss),
-                ("accuracy", self.accuracy),
-                ("validation_loss", self.validation_loss),
-                ("validation_accuracy", self.validation_accuracy),
-            )
-            if not math.isnan(value)
+        text = f"Epoch {self.number}: loss {self.loss:.4g}, accuracy {self.accuracy:.4g}"
+        if not self._validated:
+            return text
+        return (
+            f"{text}, validation loss {self.validation_loss:.4g}, "
+            f"validation accuracy {self.validation_accuracy:.4g}"
         )
 
 
@@ -97,6 +96,7 @@ class History:
 
     def __init__(self, steps_per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
+        self._validated = False
         self._steps: dict[str, list[Floats]] = {"step_loss": [], "step_accuracy": []}
         self._epochs: dict[str, list[float]] = {
             name: []
@@ -112,6 +112,7 @@ class History:
 
     def append(self, epoch: Epoch) -> None:
         """Add what an epoch gave."""
+        self._validated |= epoch._validated
         for columns in (self._steps, self._epochs):
             for name, values in columns.items():
                 values.append(getattr(epoch, name))
@@ -160,7 +161,7 @@ class History:
             ("lr", self.lr, "g"),
             ("seconds", self.seconds, ".3f"),
         ]
-        if np.isnan(self.validation_loss).all():
+        if not self._validated:
             columns = [column for column in columns if "validation" not in column[0]]
         lines = ["epoch  " + "  ".join(f"{name:>8}" for name, _, _ in columns)]
         for i in range(len(self)):

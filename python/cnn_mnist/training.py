@@ -295,9 +295,9 @@ class _Run:
         begins = np.cumsum(self._batch_rows) - self._batch_rows
         return np.add.reduceat(counts, begins, dtype=np.int64)
 
-    def _validate(self) -> tuple[float, float]:
+    def _validate(self) -> tuple[float, float] | None:
         if self._validation is None:
-            return math.nan, math.nan
+            return None
         rows, target = self._validation
         logits = self._chain.forward(rows.core, self._threads)
         weight, ignore_index, label_smoothing = self._loss
