@@ -79,7 +79,8 @@ def bench(arguments: argparse.Namespace) -> None:
 
     ((x, y), *_), source = _data(arguments)
     print(f"data: {source}: {len(x):,} rows")
-    threads = {arguments.threads} if arguments.threads else {1, _core.get_num_threads()}
+    most = _core.get_num_threads()
+    threads = {min(arguments.threads, most)} if arguments.threads else {1, most}
     for line in measure(x, y, sorted(threads)):
         print(line, flush=True)
 
