@@ -109,11 +109,14 @@ def _read_digits(path: Path, features: int) -> NDArray[Any]:
 
     The file holds (n, features), (n, h, w) or (h, w) with h * w == features.
     """
+    _check_regular(path)
     with path.open("rb") as file:
         try:
             digits = np.lib.format.read_array(file, allow_pickle=False)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise ValueError(f"{path}: not a whole .npy file of numbers: {error}") from error
+        except MemoryError as error:  # such as a header that tells of a huge shape
+            raise MemoryError(f"{path}: {str(error) or 'not enough memory'}") from error
     if digits.ndim == 2 and digits.shape[1] == features:
         x = digits
     elif digits.ndim in (2, 3) and digits.shape[-2] * digits.shape[-1] == features:
@@ -212,8 +215,10 @@ def _load(path: Path) -> nn.Sequential:
     Raises
     ------
     ValueError
-        A damaged file, one that holds anything else, or a number that is not finite.
+        A damaged file, one that holds anything else, a layer without inputs or outputs, or a
+        number that is not finite.
     """
+    _check_regular(path)
     layers = _layers(path)
     modules: list[nn.Module] = []
     state: dict[str, NDArray[Any]] = {}
@@ -228,6 +233,11 @@ def _load(path: Path) -> nn.Sequential:
             raise ValueError(
                 f"{path}: {name}{name and ': '}expected weight (O, {'I' if fits is None else fits})"
                 f" and bias (O) of a Linear layer, got {got}"
+            )
+        if 0 in (features, outputs):
+            raise ValueError(
+                f"{path}: {name}{name and ': '}expected at least one input and one output, got "
+                f"weight {shapes['weight']}"
             )
         linear = nn.Linear(features, outputs, dtype=members["weight"].dtype)
         state |= {f"{len(modules)}.{kind}": array for kind, array in members.items()}
@@ -268,6 +278,12 @@ def _check_finite(path: Path, name: str, array: NDArray[Any]) -> None:
 def _natural(name: str) -> list[Any]:
     """Sorts layers.9 before layers.10."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def _check_regular(path: Path) -> None:
+    """Raise where reading might never end (a device) or never begin (a pipe)."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
 
 
 def _check_writable(path: Path | None) -> None:

@@ -175,7 +175,7 @@ def test_wrong_model(command, run, npy, tmp_path):
             "2.weight": np.zeros((10, 5), "f4"), "2.bias": np.zeros(10, "f4")}  # fmt: skip
     file = tmp_path / "m"
     fails(run(command, file, *rest), "m: No such file or directory")
-    fails(run(command, tmp_path, *rest), "Is a directory")
+    fails(run(command, tmp_path, *rest), "is no regular file")
     save_file(good, file)
     assert run(command, file, *rest)[0] == 0
     data = file.read_bytes()
@@ -196,8 +196,23 @@ def test_wrong_model(command, run, npy, tmp_path):
     ):
         save_file(good | change, file)
         fails(run(command, file, *rest), message)
+    for shape in ((0, 784), (10, 0)):
+        empty = {"weight": np.zeros(shape, "f4"), "bias": np.zeros(shape[0], "f4")}
+        save_file(empty, file)
+        fails(
+            run(command, file, *rest), rf"m: expected at least one input .* got weight \({shape[0]}"
+        )
     save_file({}, file)
     fails(run(command, file, *rest), "holds no layer")
+
+
+@POSIX
+def test_input_that_is_no_regular_file(run, model, npy, tmp_path):
+    """A device may have no end, and nobody may ever write into a pipe."""
+    os.mkfifo(tmp_path / "pipe")
+    fails(run("predict", tmp_path / "pipe", npy(np.zeros((1, 784)))), "pipe: is no regular file")
+    fails(run("predict", model, tmp_path / "pipe"), "pipe: is no regular file")
+    fails(run("evaluate", "/dev/zero"), "/dev/zero: is no regular file")
 
 
 def test_model_for_other_digits(run, npy, tmp_path):
@@ -245,6 +260,11 @@ def test_damaged_digits(run, model, npy, tmp_path, monkeypatch):
     np.save(file, np.array([Trap()]), allow_pickle=True)
     fails(run("predict", model, file), "digits.npy: not a whole .npy file of numbers: ")
     assert not (tmp_path / "trap").exists()
+    for rows, message in ((2**50, "digits.npy: Unable to allocate"), (2**64, "not a whole .npy")):
+        with file.open("wb") as stream:
+            header = {"descr": "<f4", "fortran_order": False, "shape": (rows, 784)}
+            np.lib.format.write_array_header_1_0(stream, header)
+        fails(run("predict", model, file), message)
     file.unlink()
     fails(run("predict", model, file), "digits.npy: No such file or directory")
 
