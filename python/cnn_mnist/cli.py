@@ -81,6 +81,16 @@ class _Parser(argparse.ArgumentParser):
             file.flush()
 
 
+class _Command(_Parser):
+    """Shows its own usage after an unknown argument: argparse leaves that to the main parser."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser; `run` of what it returns is the function of the command."""
     top: argparse.ArgumentParser = _Parser(
@@ -88,7 +98,9 @@ def parser() -> argparse.ArgumentParser:
         description="Train and use small multilayer perceptrons on MNIST's handwritten digits.",
     )
     top.add_argument("--version", action="version", version=f"cnn_mnist {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands: argparse._SubParsersAction[argparse.ArgumentParser] = top.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_Command
+    )
     _add_train(commands)
     _add_evaluate(commands)
     _add_predict(commands)

@@ -74,6 +74,14 @@ def test_wrong_usage(line, run):
     assert all(option in err.splitlines()[-1] for option in options)
 
 
+@pytest.mark.parametrize("line", ["train --epoch 1", "predict m x --unknown", "info 3"])
+def test_unknown_argument_shows_the_usage_of_its_command(line, run):
+    command = line.split()[0]
+    code, _, err = run(*line.split())
+    assert code == 2 and err.startswith(f"usage: python -m cnn_mnist {command} [-h]")
+    assert f"python -m cnn_mnist {command}: error: unrecognized arguments: " in err
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
