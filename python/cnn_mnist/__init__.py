@@ -3,7 +3,13 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import tape  # first: Tensor and its operations are made of it  # noqa: F401
+try:
+    from . import tape  # first: Tensor and its operations are made of it  # noqa: F401
+except (ImportError, RuntimeError, ValueError) as error:  # such as a wrong CNN_MNIST_ISA
+    from .cli import explain_import
+
+    explain_import(error)
+    raise
 from ._core import get_num_threads, set_num_threads
 from ._version import __version__
 from .dtypes import bool_ as bool

@@ -45,6 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def explain_import(error: Exception) -> None:
+    """Say in one line why the package cannot be imported, and exit, where `python -m` does that.
+
+    While it imports the package, sys.argv begins with "-m", and sys.orig_argv ends with the
+    package's name and the same arguments. Any other import is left alone.
+    """
+    if sys.argv[:1] == ["-m"]:
+        name = sys.orig_argv[-len(sys.argv)]
+        if name.removeprefix("-m") == __package__:  # python -mcnn_mnist is one word
+            sys.exit(f"{__package__}: error: {_one_line(error)}")
+
+
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         file = f"{error.filename}: " if error.filename is not None else ""

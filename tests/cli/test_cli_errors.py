@@ -117,6 +117,24 @@ sys.exit(", ".join(late & set(sys.modules)))
     assert done.stderr.strip() == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("CNN_MNIST_ISA", "foo", "unknown instruction-set path 'foo'"),
+        ("CNN_MNIST_NUM_THREADS", "x", "expected a positive integer, got 'x'"),
+    ],
+)
+def test_environment_that_prevents_the_import(name, value, message, monkeypatch):
+    """One line from the command line; other imports raise, also those of another python -m."""
+    monkeypatch.setenv(name, value)
+    process = spawn("info", "-m")
+    assert process.communicate(timeout=60) == ("", f"cnn_mnist: error: {name}: {message}\n")
+    assert process.returncode == 1
+    for other in (["-c", "import cnn_mnist", "-m", "cnn_mnist"], ["-m", "cnn_mnist.cli"]):
+        done = subprocess.run([sys.executable, *other], capture_output=True, text=True, check=False)
+        assert done.stderr.splitlines()[-1] == f"ValueError: {name}: {message}"
+
+
 # files ----------------------------------------------------------------------------------------
 
 
