@@ -1,6 +1,6 @@
 """The command line: its arguments, its exit codes and the one line that an error gets.
 
-0 is success, 2 wrong usage, 1 any other error, 130 an interruption (Ctrl-C).
+0 is success, 2 wrong usage, 1 any other error, 130 an interruption (Ctrl-C), 143 SIGTERM.
 """
 
 from __future__ import annotations

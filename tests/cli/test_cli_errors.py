@@ -369,6 +369,35 @@ def test_ctrl_c(save, tmp_path):
         assert evaluate.returncode == 0
 
 
+@POSIX
+def test_terminated_while_it_trains(tmp_path):
+    process = spawn("train", "--epochs", 10_000_000, "--save", tmp_path / "model")
+    for line in process.stdout:
+        if line.startswith("epoch 2 "):
+            break
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (143, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@POSIX
+def test_terminated_while_it_saves(tmp_path):
+    """The signal comes where the temporary file is brought to the disk; it does not stay."""
+    program = """
+import os, runpy, signal
+os.fsync = lambda file: os.kill(os.getpid(), signal.SIGTERM)
+runpy.run_module("cnn_mnist", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "train", "--save", tmp_path / "model"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (143, "")
+    assert "validation: " in done.stdout and "saved: " not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 # output ------------------------------------------------------------------------------------------
 
 
