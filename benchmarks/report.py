@@ -46,13 +46,26 @@ def table(headings: list[str], lines: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in cells) + "\n"
 
 
+TIMES = ["work", "threads", "cnn_mnist", "best peer", "ratio", "of medians"]
+
+
+def times_table(found: dict[str, Any]) -> str:
+    """Our time, the best peer's, and their ratio."""
+    return table(TIMES, [times for _, times in _tabled(found)])
+
+
 def bars_table(found: dict[str, Any]) -> str:
-    """Our time, the best peer's, and their ratio beside the bar."""
-    lines = []
+    """The same beside the bars to meet."""
+    lines = [[*times, ratio(row.bar), row.verdict + _peak(row)] for row, times in _tabled(found)]
+    return table([*TIMES, "bar", "verdict"], lines)
+
+
+def _tabled(found: dict[str, Any]) -> Iterator[tuple[Row, list[str]]]:
     for row in results.rows(found):
         if row.work.group not in TABLED or not row.ours or not row.rival:
             continue
-        lines.append(
+        yield (
+            row,
             [
                 row.work.title,
                 str(row.threads),
@@ -60,14 +73,8 @@ def bars_table(found: dict[str, Any]) -> str:
                 f"{duration(row.rival.best)} ({row.rival.peer})",
                 f"**{ratio(row.ratio())}**",
                 ratio(row.ratio("median")),
-                ratio(row.bar),
-                row.verdict + _peak(row),
-            ]
+            ],
         )
-    return table(
-        ["work", "threads", "cnn_mnist", "best peer", "ratio", "of medians", "bar", "verdict"],
-        lines,
-    )
 
 
 def _peak(row: Row) -> str:
@@ -171,7 +178,7 @@ def page(found: dict[str, Any]) -> str:
 
 
 def insert(found: dict[str, Any], path: Path) -> None:
-    """Replaces what stands between the two markers of a page by the table of bars.
+    """Replaces what stands between the two markers of a page by the table of times.
 
     Raises
     ------
@@ -180,7 +187,7 @@ def insert(found: dict[str, Any], path: Path) -> None:
     """
     if found["quick"]:
         raise ValueError("a run with --quick measures nothing that belongs into a page")
-    replace_between(path, BEGIN, END, f"{bars_table(found)}\n{machine_lines(found)}")
+    replace_between(path, BEGIN, END, f"{times_table(found)}\n{machine_lines(found)}")
 
 
 def replace_between(path: Path, begin: str, end: str, body: str) -> None:
