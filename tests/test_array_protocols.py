@@ -70,14 +70,62 @@ def test_arrays_and_ufuncs_are_recorded(ours: Any, theirs: Any, x: cnn_mnist.Ten
     "function",
     [np.sin, np.mean, np.sum, np.maximum.reduce, np.linalg.norm, np.ravel, np.copy, np.sort,
      lambda x: np.where(x > 0, x, 0), lambda x: np.stack([x, x]), lambda x: np.clip(x, 0, 1),
-     lambda x: np.einsum("ij->i", x), lambda x: np.add(x, x, out=np.zeros((2, 2)))],
+     lambda x: np.einsum("ij->i", x)],
 )  # fmt: skip
 def test_other_functions_never_lose_a_gradient(function: Any, x: cnn_mnist.Tensor) -> None:
-    with pytest.raises(RuntimeError, match=r"numpy\.\w+ is not on the tape.*detach\(\)"):
+    with pytest.raises(RuntimeError, match=r"numpy\.[\w.]+ is not on the tape.*detach\(\)"):
         function(x)
     detached = function(x.detach())
     with cnn_mnist.no_grad():
         np.testing.assert_array_equal(function(x), detached)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [(lambda x: np.add(x, x, out=np.zeros((2, 2))), r"add with out="),
+     (lambda x: np.exp(x, where=x > 2, out=np.zeros((2, 2))), r"exp with where=, out="),
+     (lambda x: np.exp(x, dtype=np.float64), r"exp with dtype="),
+     (lambda x: np.add.reduce(x, axis=1), r"add\.reduce"), (lambda x: np.sin(x, where=True), "sin")],
+)  # fmt: skip
+def test_the_error_names_what_is_not_on_the_tape(
+    function: Any, name: str, x: cnn_mnist.Tensor
+) -> None:
+    with pytest.raises(RuntimeError, match=rf"^numpy\.{name} is not on the tape"):
+        function(x)
+    detached = function(x.detach())
+    with cnn_mnist.no_grad():
+        np.testing.assert_array_equal(function(x), detached)
+
+
+MASKED = {
+    "exp": lambda x, out, where: np.exp(x, out=out, where=where),
+    "add": lambda x, out, where: np.add(x, 1, out=out, where=where),
+    "sin": lambda x, out, where: np.sin(x, out=out, where=where),
+    "sum": lambda x, out, where: np.sum(x, axis=0, out=out[0], where=where),
+    "add.reduce": lambda x, out, where: np.add.reduce(x, out=out[0], where=where),
+    "max": lambda x, out, where: np.max(x, initial=2, where=where),
+    "mean": lambda x, out, where: np.mean(x, where=where),
+}
+
+
+@pytest.mark.parametrize("tensors", range(1, 8))
+@pytest.mark.parametrize("name", MASKED)
+def test_where_may_be_a_tensor(name: str, tensors: int) -> None:
+    """Each of x, out and where is a Tensor or an array."""
+    given = [ARRAY.copy(), np.zeros_like(ARRAY), ARRAY > 0.6]
+    expected = MASKED[name](*(each.copy() for each in given))
+    mixed = [
+        cnn_mnist.from_numpy(each) if tensors >> at & 1 else each for at, each in enumerate(given)
+    ]
+    np.testing.assert_array_equal(np.asarray(MASKED[name](*mixed)), expected)
+
+
+@pytest.mark.filterwarnings("ignore:'where' used without 'out'")
+def test_where_may_be_a_tensor_without_out() -> None:
+    mask = cnn_mnist.tensor([True, False])
+    assert np.sum(np.ones(2), where=mask) == 1
+    assert np.exp(np.zeros(2), where=mask)[0] == 1
+    assert np.exp(cnn_mnist.zeros(2), where=mask)[0] == 1
 
 
 def test_functions_without_gradient(x: cnn_mnist.Tensor) -> None:

@@ -250,15 +250,20 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: 
         first = inputs[0]
         if ufunc in _UNARY or isinstance(first, Storage):
             return operation(*inputs)
-        return operation(wrap(_array_of(first)) if np.ndim(first) else first, *inputs[1:])
+        return operation(wrap(first) if np.ndim(first) else first, *inputs[1:])
     out = options.get("out", ())
     written = [each for each in (*out, *inputs[: method == "at"]) if isinstance(each, Storage)]
     for each in written:
         prepare(each)
-    _refuse(ufunc.__name__, [*inputs, *out])
-    if out:
-        options["out"] = tuple(map(_array_of, out))
-    result = getattr(ufunc, method)(*map(_array_of, inputs), **options)
+    arguments: list[Any] = []
+    inputs = _replace(inputs, arguments)
+    names = ", ".join(f"{name}=" for name in options)
+    options = _replace(options, arguments)
+    if method != "__call__":
+        _refuse(ufunc.__name__, arguments, f".{method}")
+    else:
+        _refuse(ufunc.__name__, arguments, options=names if operation is not None else "")
+    result = getattr(ufunc, method)(*inputs, **options)
     for each in written:
         changed(each)
     if out:
@@ -291,19 +296,18 @@ def _written(name: str, args: Any, kwargs: Any) -> list[Storage]:
     return [each for each in (out if type(out) is tuple else (out,)) if isinstance(each, Storage)]
 
 
-def _refuse(name: str, arguments: list[Any]) -> None:
+def _refuse(name: str, arguments: list[Any], method: str = "", options: str = "") -> None:
+    """Raise if one of the Tensors requires grad; the tape may know `name` without `options`."""
     if name in _FREE:
         return
     for each in arguments:
-        if isinstance(each, Storage) and wants_grad(each):
+        if wants_grad(each):
+            function = f"numpy.{name}{method}"
+            what = f"{function} with {options}" if options else function
             raise RuntimeError(
-                f"numpy.{name} is not on the tape, and a Tensor given to it requires grad. "
-                f"Use tensor.detach() if no gradient is meant to pass: numpy.{name}(x.detach())."
+                f"{what} is not on the tape, and a Tensor given to it requires grad. "
+                f"Use tensor.detach() if no gradient is meant to pass: {function}(x.detach())."
             )
-
-
-def _array_of(value: Any) -> Any:
-    return value._array if isinstance(value, Storage) else value
 
 
 def _replace(value: Any, found: list[Any]) -> Any:
