@@ -1,11 +1,14 @@
 """Tensors from data, their types and conversions, and how they meet Python, as in torch."""
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 import torch
 from both import agree, cases
 
 import cnn_mnist
+from cnn_mnist import dtypes
 
 FROM_DATA = cases("""
 T.Tensor(2, 3).shape; T.Tensor(3).shape; T.Tensor(0); T.Tensor(); T.Tensor([2, 3]); T.Tensor(x)
@@ -13,7 +16,7 @@ T.Tensor(x.shape).shape; T.Tensor(2.5); T.Tensor(True); T.Tensor(None); T.Tensor
 T.Tensor(-1); T.tensor(['a']); T.tensor(['a', 1]); T.as_tensor([['a']])
 T.tensor([1., 2.]); T.tensor([1, 2]); T.tensor([1, 2.]); T.tensor([True, False])
 T.tensor([True, 2]); T.tensor(1.5); T.tensor(3); T.tensor(True); T.tensor([]); T.tensor([[]])
-T.tensor([[1, 2], [3]]); T.tensor([[1], [2, 3]]); T.tensor('a'); T.tensor(None); T.tensor([None])
+T.tensor([[1, 2], [3]]); T.tensor([[1, 2], 3]); T.tensor([1, [2]]); T.tensor('a'); T.tensor(None); T.tensor([None])
 T.tensor({1:2}); T.tensor(np.ones(2)); T.tensor(np.ones(2, 'f4')); T.tensor(np.arange(3))
 T.tensor(np.float64(1.5)); T.tensor([np.float64(1.5)]); T.tensor([np.float32(2), 1.5])
 T.tensor([np.ones(2), np.zeros(2)]); T.tensor([T.tensor(1.), T.tensor(2)])
@@ -114,3 +117,39 @@ def test_half_precision_is_refused(convert) -> None:
 @pytest.mark.parametrize("code", PYTHON)
 def test_python(code: str) -> None:
     agree(code)
+
+
+def text_of(code: str, package: ModuleType) -> str:
+    with pytest.raises((TypeError, ValueError, RuntimeError)) as error:
+        eval(code, {"T": package, "np": np})
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["T.tensor([[1, 2], [3]])", "T.tensor([[1], [2, 3]])", "T.tensor([[1, 2], []])",
+     "T.tensor([[[1], [2]], [[3], []]])", "T.tensor(np.ones((2, 3)).tolist() + [[4]])",
+     "T.tensor([np.ones(2), np.ones(3)])", "T.tensor([(1.5, 2), [T.tensor(3)]])",
+     "T.tensor([True]) - T.tensor([True])", "T.tensor([True]).sub_(True)",
+     "T.tensor([True]) - 1", "1 - T.tensor([True])"],
+)  # fmt: skip
+def test_errors_in_the_words_of_torch(code: str) -> None:
+    assert text_of(code, cnn_mnist) == text_of(code, torch)
+
+
+def test_a_number_among_sequences() -> None:
+    for data in ([[1, 2], 3], [np.ones((3, 2)), np.ones(3)]):
+        with pytest.raises(TypeError, match=r"not a sequence: .* length 2 at dim \d \(got"):
+            cnn_mnist.tensor(data)
+    with pytest.raises(TypeError, match="must be real number, not list"):
+        cnn_mnist.tensor([1.5, [2]])
+
+
+@pytest.mark.parametrize("dtype", dtypes.ALL, ids=repr)
+def test_every_element_type_has_its_name(dtype: cnn_mnist.dtype) -> None:
+    named = getattr(cnn_mnist, dtype.name)
+    assert named is dtype
+    assert dtype.name in cnn_mnist.__all__
+    assert repr(dtype) == repr(getattr(torch, dtype.name)).replace("torch", "cnn_mnist")
+    assert cnn_mnist.zeros(2, dtype=named).dtype is dtype
+    assert cnn_mnist.short is cnn_mnist.int16

@@ -13,7 +13,7 @@ except (ImportError, RuntimeError, ValueError) as error:  # such as a wrong CNN_
 from ._core import get_num_threads, set_num_threads
 from ._version import __version__
 from .dtypes import bool_ as bool
-from .dtypes import double, dtype, float32, float64, int32, int64, long, uint8
+from .dtypes import double, dtype, float32, float64, int8, int16, int32, int64, long, short, uint8
 from .dtypes import float32 as float
 from .dtypes import int32 as int
 from .grad_mode import enable_grad, is_grad_enabled, no_grad
@@ -79,6 +79,8 @@ __all__ = [
     "get_num_threads",
     "initial_seed",
     "int",
+    "int8",
+    "int16",
     "int32",
     "int64",
     "is_grad_enabled",
@@ -103,6 +105,7 @@ __all__ = [
     "save",
     "set_num_threads",
     "set_printoptions",
+    "short",
     "show_config",
     "softmax",
     "stack",

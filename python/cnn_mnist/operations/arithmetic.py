@@ -55,12 +55,20 @@ def rsub(input: Any, other: Any) -> Tensor:
 
 def refuse_bool(*operands: Any) -> None:
     """RuntimeError if one is bool: torch's rule for differences."""
+    found = 0
     for each in operands:
         if type(each) is bool or (isinstance(each, Storage) and each._array.dtype.kind == "b"):
-            raise RuntimeError(
-                "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
-                "trying to invert a mask, use the `~` or `logical_not()` operator instead."
-            )
+            found += 1
+    if found == 2:
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` "
+            "or `logical_xor()` operator instead."
+        )
+    if found:
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are "
+            "trying to invert a mask, use the `~` or `logical_not()` operator instead."
+        )
 
 
 def mul(input: Any, other: Any) -> Tensor:

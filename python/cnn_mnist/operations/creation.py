@@ -30,11 +30,11 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     Raises
     ------
     TypeError
-        An element type that Tensors cannot hold.
+        An element type that Tensors cannot hold; numbers beside sequences.
     RuntimeError
         Something that holds no numbers, as None.
     ValueError
-        A ragged sequence.
+        Sequences of unequal length.
     """
     return _leaf(_copied(data, dtype), requires_grad)
 
@@ -91,9 +91,41 @@ def _copied(data: Any, dtype: Any) -> Array:
         check_range(quiet(np.array, values, F64 if found.kind == "f" else I64), kind)
         return quiet(np.array, values, I64).astype(kind)  # type: ignore[no-any-return]
     except ValueError as error:
-        raise ValueError(f"could not make a Tensor of the sequence: {error}") from None
+        raise _ragged(values, _sizes_of_first(values)) or ValueError(
+            f"could not make a Tensor of the sequence: {error}"
+        ) from None
     except OverflowError:
         raise ValueError("Overflow when unpacking long long: an int beyond 64 bits") from None
+
+
+def _is_sequence(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return hasattr(value, "__len__") and hasattr(value, "__getitem__")
+
+
+def _sizes_of_first(values: Any) -> tuple[int, ...]:
+    """The lengths of the sequence, of its first part, of the first part of that, ..."""
+    sizes = []
+    while _is_sequence(values):
+        sizes.append(len(values))
+        values = values[0] if len(values) else None
+    return tuple(sizes)
+
+
+def _ragged(values: Any, sizes: tuple[int, ...], dim: int = 0) -> Exception | None:
+    """torch's error for the first part that does not have the size of the first ones."""
+    if isinstance(values, np.ndarray) and values.shape == sizes[dim:]:
+        return None
+    if dim == len(sizes):
+        kind = type(values).__name__
+        return TypeError(f"must be real number, not {kind}") if _is_sequence(values) else None
+    expected = f"expected sequence of length {sizes[dim]} at dim {dim}"
+    if not _is_sequence(values):
+        return TypeError(f"not a sequence: {expected} (got {type(values).__name__})")
+    if len(values) != sizes[dim]:
+        return ValueError(f"{expected} (got {len(values)})")
+    return next(filter(None, (_ragged(each, sizes, dim + 1) for each in values)), None)
 
 
 def _unwrapped(data: Any) -> Any:
