@@ -97,8 +97,17 @@ def changed(y, row, value, dtype=np.int64):
         ),
         (lambda x, y: (x, changed(y, 9, -1)), IndexError, "y: Target -1 at row 9"),
         (lambda x, y: (x, changed(y, 9, 255, np.uint8)), IndexError, "y: Target 255 at row 9"),
-        (lambda x, y: (x, y.astype(np.int32)), RuntimeError, "y: .*Long or Byte, but got Int"),
-        (lambda x, y: (x, y.astype(np.float32)), RuntimeError, "y: .*Long or Byte, but got Float"),
+        (
+            lambda x, y: (x, y.astype(np.int32)),
+            RuntimeError,
+            "y: .*int64 or uint8.*got Int .int32.: write y.astype",
+        ),
+        (lambda x, y: (x, y.astype(str)), RuntimeError, "y: .*got str_: write y.astype"),
+        (
+            lambda x, y: (x, y.astype(np.float32)),
+            RuntimeError,
+            "y: .*int64 or uint8.*got Float .float32.: write y.astype",
+        ),
         (
             lambda x, y: (x, y[:, None]),
             RuntimeError,

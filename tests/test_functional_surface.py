@@ -1,7 +1,14 @@
 """Arguments and errors of nn.functional are torch's."""
 
+import inspect
+import re
+from typing import Any
+
+import numpy as np
 import pytest
 from both import agree, cases
+
+import cnn_mnist.nn.functional as F
 
 RELU_AND_SOFTMAX = cases("""
 F.relu(x); F.relu(i); F.relu(b); F.relu(None); F.relu([1.]); F.relu(r); F.relu(q, inplace=True)
@@ -110,3 +117,90 @@ def test_cross_entropy(code: str) -> None:
 @pytest.mark.parametrize("code", ONE_HOT_AND_LOGSUMEXP)
 def test_one_hot_and_logsumexp(code: str) -> None:
     agree(code)
+
+
+# errors and documents of the functions that torch does not have ------------------------------
+X = np.zeros((4, 3), np.float32)
+LABELS = np.zeros(4, np.int64)
+BACKWARD: dict[str, tuple[Any, ...]] = {
+    "linear_backward": (np.zeros((4, 2), np.float32), X, np.zeros((2, 3), np.float32)),
+    "relu_backward": (X, X),
+    "softmax_backward": (X, X, 1),
+    "log_softmax_backward": (X, X, 1),
+    "logsumexp_backward": (X[:, 0], X, X[:, 0], 1),
+    "nll_loss_backward": (X[0, 0], X, LABELS),
+    "cross_entropy_backward": (X[0, 0], X, LABELS),
+}
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((5, 7), np.float32), np.float64, [1.0], "a"], ids=str)
+@pytest.mark.parametrize("name", BACKWARD)
+def test_backward_functions_name_their_arguments(name: str, wrong: Any) -> None:
+    function, arguments = getattr(F, name), BACKWARD[name]
+    parameters = list(inspect.signature(function).parameters)
+    function(*arguments)
+    blamed = []
+    for at, given in enumerate(arguments):
+        if np.ndim(given) == 0 and parameters[at] == "dim" or parameters[at] == "target":
+            continue
+        changed = np.asarray(given).astype(wrong) if wrong is np.float64 else wrong
+        with pytest.raises((RuntimeError, TypeError, ValueError)) as error:
+            function(*arguments[:at], changed, *arguments[at + 1 :])
+        blamed += re.findall(r"(?:argument |needs )'(\w+)'", str(error.value))
+    assert blamed
+    assert set(blamed) <= set(parameters)
+
+
+@pytest.mark.parametrize("name", BACKWARD)
+def test_backward_documents_speak_of_their_arguments(name: str) -> None:
+    text = inspect.getdoc(getattr(F, name)) or ""
+    assert "grad_output" in text
+    assert not re.search(r"\b(x|y|g|dx|dW|db|dq|dout|logp)\b", text)
+
+
+def test_logsumexp_backward_takes_the_shape_of_its_result() -> None:
+    kept, gone = X[:, :1], X[:, 0]
+    for keepdim, right, wrong in ((False, gone, kept), (True, kept, gone)):
+        assert F.logsumexp_backward(right, X, right, 1, keepdim).shape == (4, 3)
+        text = re.escape(f"expected shape {list(right.shape)}, got {list(wrong.shape)}")
+        with pytest.raises(RuntimeError, match=f"'grad_output': {text}"):
+            F.logsumexp_backward(wrong, X, right, 1, keepdim)
+        with pytest.raises(RuntimeError, match=f"'output': {text}"):
+            F.logsumexp_backward(right, X, wrong, 1, keepdim)
+
+
+def test_linear_backward_blames_the_weight() -> None:
+    grad_output, x, weight = BACKWARD["linear_backward"]
+    for wrong in (weight.T, weight[:, :2], np.zeros((2, 9), np.float32)):
+        with pytest.raises(RuntimeError, match=r"'weight': expected shape \[2, 3\], got"):
+            F.linear_backward(grad_output, x, wrong)
+
+
+@pytest.mark.parametrize("target", [LABELS, np.full((4, 3), 1 / 3, np.float32)], ids=["i", "q"])
+@pytest.mark.parametrize(
+    ("shape", "reduction"),
+    [((4,), "mean"), ((3,), "mean"), ((1,), "sum"), ((4, 3), "mean"), ((), "none"), ((3,), "none")],
+)
+def test_gradient_of_a_loss_has_its_shape(
+    target: Any, shape: tuple[int, ...], reduction: str
+) -> None:
+    expected = [4] if reduction == "none" else []
+    text = f"'grad_output': expected shape {expected}, got {list(shape)}"
+    functions = [F.cross_entropy_backward]
+    if target is LABELS:
+        functions.append(F.nll_loss_backward)
+    for function in functions:
+        with pytest.raises(RuntimeError, match=re.escape(text)):
+            function(np.ones(shape, np.float32), X, target, reduction=reduction)
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+@pytest.mark.parametrize(
+    ("dtype", "got"),
+    [("int32", r"Int \(int32\)"), ("float32", r"Float \(float32\)"), ("bool", r"Bool \(bool\)"),
+     ("uint16", r"UInt16 \(uint16\)"), ("U1", "str_"), ("O", "object_")],
+)  # fmt: skip
+def test_labels_of_another_type(loss: Any, dtype: str, got: str) -> None:
+    text = rf"Long or Byte \(int64 or uint8\), but got {got}: write y.astype\(np.int64\)"
+    with pytest.raises(RuntimeError, match=text):
+        loss(X, LABELS.astype(dtype))

@@ -36,17 +36,17 @@ done:
 
 static PyObject *relu(PyObject *module, PyObject *x)
 {
-    return elementwise(module, x, RELU, "relu", "relu(): argument 'x'");
+    return elementwise(module, x, RELU, "relu", "relu(): argument 'input'");
 }
 
 static PyObject *exponential(PyObject *module, PyObject *x)
 {
-    return elementwise(module, x, EXP, "exp", "exp(): argument 'x'");
+    return elementwise(module, x, EXP, "exp", "exp(): argument 'input'");
 }
 
 static PyObject *logarithm(PyObject *module, PyObject *x)
 {
-    return elementwise(module, x, LOG, "log", "log(): argument 'x'");
+    return elementwise(module, x, LOG, "log", "log(): argument 'input'");
 }
 
 static PyObject *relu_backward(PyObject *module, PyObject *const *args,
@@ -56,10 +56,10 @@ static PyObject *relu_backward(PyObject *module, PyObject *const *args,
     struct cm_array dout = {0}, x = {0}, dx = {0};
     PyObject *result = NULL;
     if (cm_check_count("relu_backward", nargs, 2) < 0 ||
-        cm_array_read(&dout, args[0], "relu_backward(): argument 'dout'",
+        cm_array_read(&dout, args[0], "relu_backward(): argument 'grad_output'",
                       "relu_backward") < 0 ||
-        cm_array_read(&x, args[1], "relu_backward(): argument 'x'", "relu_backward") <
-            0 ||
+        cm_array_read(&x, args[1], "relu_backward(): argument 'input'",
+                      "relu_backward") < 0 ||
         cm_array_check_type(&dout, &x) < 0 ||
         cm_array_check_shape(&dout, x.ndim, x.shape) < 0 ||
         cm_array_new(&dx, x.ndim, x.shape, x.type) < 0)
@@ -80,7 +80,7 @@ static PyObject *sum(PyObject *module, PyObject *object)
     const struct cm_isa *isa = cm_state_of(module)->isa;
     struct cm_array x = {0}, out = {0};
     PyObject *result = NULL;
-    if (cm_array_read(&x, object, "sum(): argument 'x'", "sum") < 0 ||
+    if (cm_array_read(&x, object, "sum(): argument 'input'", "sum") < 0 ||
         cm_array_new(&out, 0, NULL, x.type) < 0)
         goto done;
     PyThreadState *saved = cm_unlock_gil((double)x.size);
@@ -94,10 +94,11 @@ done:
 }
 
 PyMethodDef cm_functional_methods[] = {
-    {"relu", relu, METH_O, "relu(x, /)\n--\n\n"},
-    {"relu_backward", CM_FASTCALL(relu_backward), "relu_backward(dout, x, /)\n--\n\n"},
-    {"exp", exponential, METH_O, "exp(x, /)\n--\n\n"},
-    {"sum", sum, METH_O, "sum(x, /)\n--\n\n"},
-    {"log", logarithm, METH_O, "log(x, /)\n--\n\n"},
+    {"relu", relu, METH_O, "relu(input, /)\n--\n\n"},
+    {"relu_backward", CM_FASTCALL(relu_backward),
+     "relu_backward(grad_output, input, /)\n--\n\n"},
+    {"exp", exponential, METH_O, "exp(input, /)\n--\n\n"},
+    {"sum", sum, METH_O, "sum(input, /)\n--\n\n"},
+    {"log", logarithm, METH_O, "log(input, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

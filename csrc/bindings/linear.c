@@ -58,8 +58,8 @@ static int check_bias(const struct cm_array *bias, const struct cm_array *x,
         return -1;
     if (weight->ndim == 1 && x->ndim > 1) {
         PyErr_Format(PyExc_RuntimeError,
-                     "%s: a 1-D weight takes a bias only with a 1-D x, got x of %d "
-                     "dimensions",
+                     "%s: a 1-D weight takes a bias only with a 1-D input, got an "
+                     "input of %d dimensions",
                      bias->where, x->ndim);
         return -1;
     }
@@ -75,7 +75,7 @@ static PyObject *linear(PyObject *module, PyObject *const *args, Py_ssize_t narg
     ptrdiff_t shape[CM_MAX_DIMS];
     PyObject *result = NULL;
     if (cm_check_count("linear", nargs, 3) < 0 ||
-        cm_array_open(&x, args[0], "linear(): argument 'x'") < 0 ||
+        cm_array_open(&x, args[0], "linear(): argument 'input'") < 0 ||
         cm_array_open(&weight, args[1], "linear(): argument 'weight'") < 0 ||
         (args[2] != Py_None &&
          cm_array_open(&bias, args[2], "linear(): argument 'bias'") < 0) ||
@@ -120,21 +120,22 @@ static int read_backward(struct backward *b, PyObject *const *args, Py_ssize_t n
         cm_read_bool(&b->need_x, args[3]) < 0 ||
         cm_read_bool(&b->need_weight, args[4]) < 0 ||
         cm_read_bool(&b->need_bias, args[5]) < 0 ||
-        cm_array_open(&b->dout, args[0], "linear_backward(): argument 'dout'") < 0 ||
+        cm_array_open(&b->dout, args[0], "linear_backward(): argument 'grad_output'") <
+            0 ||
         (args[1] != Py_None &&
-         cm_array_open(&b->x, args[1], "linear_backward(): argument 'x'") < 0) ||
+         cm_array_open(&b->x, args[1], "linear_backward(): argument 'input'") < 0) ||
         (args[2] != Py_None &&
          cm_array_open(&b->weight, args[2], "linear_backward(): argument 'weight'") <
              0))
         return -1;
     if (b->need_x && !b->weight.object) {
         PyErr_SetString(PyExc_ValueError,
-                        "linear_backward(): the gradient of x needs 'weight'");
+                        "linear_backward(): the gradient of input needs 'weight'");
         return -1;
     }
     if (b->need_weight && !b->x.object) {
         PyErr_SetString(PyExc_ValueError,
-                        "linear_backward(): the gradient of weight needs 'x'");
+                        "linear_backward(): the gradient of weight needs 'input'");
         return -1;
     }
     return 0;
@@ -160,18 +161,18 @@ static int check_backward(struct backward *b)
     b->n = (struct sizes){1, 0, b->vector ? 1 : dout->shape[leading]};
     for (int i = 0; i < leading; i++)
         b->n.B *= shape[i] = dout->shape[i];
-    if (weight->object) {
-        b->n.I = weight->shape[weight->ndim - 1];
-        const ptrdiff_t expected[] = {b->n.O, b->n.I};
-        if (cm_array_check_type(weight, dout) < 0 ||
-            (!b->vector && cm_array_check_shape(weight, 2, expected) < 0))
-            return -1;
-    } else if (x->object && x->ndim > 0) {
+    if (x->object && x->ndim > 0)
         b->n.I = x->shape[x->ndim - 1];
-    }
+    else if (weight->object)
+        b->n.I = weight->shape[weight->ndim - 1];
     shape[leading] = b->n.I;
     if (x->object && (cm_array_check_type(x, dout) < 0 ||
                       cm_array_check_shape(x, leading + 1, shape) < 0))
+        return -1;
+    const ptrdiff_t expected[] = {b->n.O, b->n.I};
+    if (weight->object &&
+        (cm_array_check_type(weight, dout) < 0 ||
+         cm_array_check_shape(weight, 2 - b->vector, expected + b->vector) < 0))
         return -1;
     return cm_array_check_float(dout, "linear_backward");
 }
@@ -233,8 +234,9 @@ done:
 }
 
 PyMethodDef cm_linear_methods[] = {
-    {"linear", CM_FASTCALL(linear), "linear(x, weight, bias, /)\n--\n\n"},
+    {"linear", CM_FASTCALL(linear), "linear(input, weight, bias, /)\n--\n\n"},
     {"linear_backward", CM_FASTCALL(linear_backward),
-     "linear_backward(dout, x, weight, need_x, need_weight, need_bias, /)\n--\n\n"},
+     "linear_backward(grad_output, input, weight, need_input, need_weight, need_bias, "
+     "/)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

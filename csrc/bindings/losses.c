@@ -98,7 +98,7 @@ static int new_result(const struct cm_targets *t, struct cm_array *out)
 static PyObject *nll_loss(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     static const char *const wheres[] = {
-        "nll_loss(): argument 'logp'", "nll_loss(): argument 'target'",
+        "nll_loss(): argument 'input'", "nll_loss(): argument 'target'",
         "nll_loss(): argument 'weight'", "nll_loss(): argument 'ignore_index'",
         "nll_loss(): argument 'reduction'"};
     const struct cm_isa *isa = cm_state_of(module)->isa;
@@ -128,7 +128,7 @@ done:
 static PyObject *nll_loss_backward(PyObject *module, PyObject *const *args,
                                    Py_ssize_t nargs)
 {
-    static const char *const wheres[] = {"nll_loss_backward(): argument 'logp'",
+    static const char *const wheres[] = {"nll_loss_backward(): argument 'input'",
                                          "nll_loss_backward(): argument 'target'",
                                          "nll_loss_backward(): argument 'weight'",
                                          "nll_loss_backward(): argument 'ignore_index'",
@@ -140,9 +140,9 @@ static PyObject *nll_loss_backward(PyObject *module, PyObject *const *args,
     PyObject *result = NULL;
     if (cm_check_count("nll_loss_backward", nargs, 6) < 0 ||
         cm_targets_open(&t, args + 1, wheres) < 0 || cm_targets_read_indices(&t) < 0 ||
-        cm_array_read(&dout, args[0], "nll_loss_backward(): argument 'dout'",
+        cm_array_read(&dout, args[0], "nll_loss_backward(): argument 'grad_output'",
                       "nll_loss_backward") < 0 ||
-        cm_targets_check_dout(&t, &dout) < 0 || allocate(&s, &t, 1) < 0 ||
+        cm_check_dout(&dout, &t.x, t.reduction) < 0 || allocate(&s, &t, 1) < 0 ||
         cm_array_new(&dlogp, t.x.ndim, t.x.shape, t.x.type) < 0)
         goto done;
     PyThreadState *saved = cm_unlock_gil((double)t.x.size);
@@ -234,7 +234,7 @@ static void compute(const struct cm_isa *isa, struct cross_entropy *c)
 static PyObject *cross_entropy(PyObject *module, PyObject *const *args,
                                Py_ssize_t nargs)
 {
-    static const char *const wheres[] = {"cross_entropy(): argument 'x'",
+    static const char *const wheres[] = {"cross_entropy(): argument 'input'",
                                          "cross_entropy(): argument 'target'",
                                          "cross_entropy(): argument 'weight'",
                                          "cross_entropy(): argument 'ignore_index'",
@@ -280,15 +280,17 @@ static PyObject *cross_entropy_backward(PyObject *module, PyObject *const *args,
     static const char kernel[] = "cross_entropy_backward";
     const struct cm_isa *isa = cm_state_of(module)->isa;
     struct cm_array dout = {0}, gradient = {0}, dx = {0};
+    enum cm_reduction reduction;
     PyObject *result = NULL;
-    if (cm_check_count(kernel, nargs, 2) < 0 ||
-        cm_array_open(&dout, args[0], "cross_entropy_backward(): argument 'dout'") <
-            0 ||
+    if (cm_check_count(kernel, nargs, 3) < 0 ||
+        cm_read_reduction(&reduction, args[2],
+                          "cross_entropy_backward(): argument 'reduction'") < 0 ||
+        cm_array_open(&dout, args[0],
+                      "cross_entropy_backward(): argument 'grad_output'") < 0 ||
         cm_array_open(&gradient, args[1],
                       "cross_entropy_backward(): argument 'gradient'") < 0 ||
         cm_array_check_float(&gradient, kernel) < 0 ||
-        cm_array_check_type(&dout, &gradient) < 0 ||
-        (dout.ndim > 0 && cm_check_losses_shape(&dout, &gradient) < 0))
+        cm_check_dout(&dout, &gradient, reduction) < 0)
         goto done;
     if (dout.ndim > 0) {
         result = cm_array_scale(&gradient, &dout, 1);
@@ -333,14 +335,14 @@ PyMethodDef cm_losses_methods[] = {
     {"labels", CM_FASTCALL(labels),
      "labels(target, rows, classes, ignore_index, /)\n--\n\n"},
     {"nll_loss", CM_FASTCALL(nll_loss),
-     "nll_loss(logp, target, weight, ignore_index, reduction, /)\n--\n\n"},
+     "nll_loss(input, target, weight, ignore_index, reduction, /)\n--\n\n"},
     {"nll_loss_backward", CM_FASTCALL(nll_loss_backward),
-     "nll_loss_backward(dout, logp, target, weight, ignore_index, reduction, /)\n"
-     "--\n\n"},
+     "nll_loss_backward(grad_output, input, target, weight, ignore_index, reduction, "
+     "/)\n--\n\n"},
     {"cross_entropy", CM_FASTCALL(cross_entropy),
-     "cross_entropy(x, target, weight, ignore_index, reduction, label_smoothing, "
-     "need_x, need_target, /)\n--\n\n"},
+     "cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing, "
+     "need_input, need_target, /)\n--\n\n"},
     {"cross_entropy_backward", CM_FASTCALL(cross_entropy_backward),
-     "cross_entropy_backward(dout, gradient, /)\n--\n\n"},
+     "cross_entropy_backward(grad_output, gradient, reduction, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

@@ -62,8 +62,8 @@ static PyObject *forward(PyObject *module, PyObject *const *args, Py_ssize_t nar
 {
     static const char *const names[] = {"softmax", "log_softmax"};
     static const char *const wheres[][2] = {
-        {"softmax(): argument 'x'", "softmax(): argument 'dim'"},
-        {"log_softmax(): argument 'x'", "log_softmax(): argument 'dim'"},
+        {"softmax(): argument 'input'", "softmax(): argument 'dim'"},
+        {"log_softmax(): argument 'input'", "log_softmax(): argument 'dim'"},
     };
     const struct cm_isa *isa = cm_state_of(module)->isa;
     struct cm_array x = {0}, out = {0};
@@ -114,10 +114,10 @@ static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t na
 {
     static const char *const names[] = {"softmax_backward", "log_softmax_backward"};
     static const char *const wheres[][3] = {
-        {"softmax_backward(): argument 'dout'", "softmax_backward(): argument 'out'",
-         "softmax_backward(): argument 'dim'"},
-        {"log_softmax_backward(): argument 'dout'",
-         "log_softmax_backward(): argument 'out'",
+        {"softmax_backward(): argument 'grad_output'",
+         "softmax_backward(): argument 'output'", "softmax_backward(): argument 'dim'"},
+        {"log_softmax_backward(): argument 'grad_output'",
+         "log_softmax_backward(): argument 'output'",
          "log_softmax_backward(): argument 'dim'"},
     };
     const struct cm_isa *isa = cm_state_of(module)->isa;
@@ -210,7 +210,7 @@ static PyObject *logsumexp(PyObject *module, PyObject *const *args, Py_ssize_t n
     if (cm_check_count("logsumexp", nargs, 3) < 0 ||
         cm_read_int64(&given_dim, args[1], "logsumexp(): argument 'dim'") < 0 ||
         cm_read_bool(&keepdim, args[2]) < 0 ||
-        cm_array_open(&x, args[0], "logsumexp(): argument 'x'") < 0 ||
+        cm_array_open(&x, args[0], "logsumexp(): argument 'input'") < 0 ||
         cm_check_dim(&dim, given_dim, x.ndim) < 0)
         goto done;
     const struct axis axis = axis_of(&x, dim);
@@ -248,13 +248,13 @@ static PyObject *logsumexp_backward(PyObject *module, PyObject *const *args,
         cm_read_int64(&given_dim, args[3], "logsumexp_backward(): argument 'dim'") <
             0 ||
         cm_read_bool(&keepdim, args[4]) < 0 ||
-        cm_array_open(&x, args[1], "logsumexp_backward(): argument 'x'") < 0 ||
+        cm_array_open(&x, args[1], "logsumexp_backward(): argument 'input'") < 0 ||
         cm_check_dim(&dim, given_dim, x.ndim) < 0 ||
         cm_array_check_float(&x, kernel) < 0 ||
-        cm_array_read(&dout, args[0], "logsumexp_backward(): argument 'dout'", kernel) <
-            0 ||
-        cm_array_read(&out, args[2], "logsumexp_backward(): argument 'out'", kernel) <
-            0)
+        cm_array_read(&dout, args[0], "logsumexp_backward(): argument 'grad_output'",
+                      kernel) < 0 ||
+        cm_array_read(&out, args[2], "logsumexp_backward(): argument 'output'",
+                      kernel) < 0)
         goto done;
     const struct axis axis = axis_of(&x, dim);
     const struct shape shape = reduced_shape(&x, dim, keepdim);
@@ -293,14 +293,14 @@ static PyObject *argmax(PyObject *module, PyObject *object)
     const struct cm_isa *isa = cm_state_of(module)->isa;
     struct cm_array x = {0}, index = {0};
     PyObject *result = NULL;
-    if (cm_array_read(&x, object, "argmax(): argument 'x'", "argmax") < 0)
+    if (cm_array_read(&x, object, "argmax(): argument 'input'", "argmax") < 0)
         goto done;
     if (x.ndim == 0 || x.shape[x.ndim - 1] == 0) {
         PyObject *got = cm_shape_list(x.ndim, x.shape);
         if (got)
             PyErr_Format(
                 PyExc_IndexError,
-                "argmax(): argument 'x': expected a last dimension of at least "
+                "argmax(): argument 'input': expected a last dimension of at least "
                 "one element, got %R",
                 got);
         Py_XDECREF(got);
@@ -318,15 +318,15 @@ done:
 }
 
 PyMethodDef cm_rows_methods[] = {
-    {"softmax", CM_FASTCALL(softmax), "softmax(x, dim, /)\n--\n\n"},
+    {"softmax", CM_FASTCALL(softmax), "softmax(input, dim, /)\n--\n\n"},
     {"softmax_backward", CM_FASTCALL(softmax_backward),
-     "softmax_backward(dout, out, dim, /)\n--\n\n"},
-    {"log_softmax", CM_FASTCALL(log_softmax), "log_softmax(x, dim, /)\n--\n\n"},
+     "softmax_backward(grad_output, output, dim, /)\n--\n\n"},
+    {"log_softmax", CM_FASTCALL(log_softmax), "log_softmax(input, dim, /)\n--\n\n"},
     {"log_softmax_backward", CM_FASTCALL(log_softmax_backward),
-     "log_softmax_backward(dout, out, dim, /)\n--\n\n"},
-    {"logsumexp", CM_FASTCALL(logsumexp), "logsumexp(x, dim, keepdim, /)\n--\n\n"},
+     "log_softmax_backward(grad_output, output, dim, /)\n--\n\n"},
+    {"logsumexp", CM_FASTCALL(logsumexp), "logsumexp(input, dim, keepdim, /)\n--\n\n"},
     {"logsumexp_backward", CM_FASTCALL(logsumexp_backward),
-     "logsumexp_backward(dout, x, out, dim, keepdim, /)\n--\n\n"},
-    {"argmax", argmax, METH_O, "argmax(x, /)\n--\n\n"},
+     "logsumexp_backward(grad_output, input, output, dim, keepdim, /)\n--\n\n"},
+    {"argmax", argmax, METH_O, "argmax(input, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

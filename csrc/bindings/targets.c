@@ -3,22 +3,31 @@
 
 #include "arguments.h"
 
+#include <string.h>
+
+int cm_read_reduction(enum cm_reduction *reduction, PyObject *object, const char *where)
+{
+    int64_t code;
+    if (cm_read_int64(&code, object, where) < 0)
+        return -1;
+    if (code < CM_NONE || code > CM_SUM) {
+        PyErr_Format(PyExc_ValueError, "%lld is not a valid value for reduction",
+                     (long long)code);
+        return -1;
+    }
+    *reduction = (enum cm_reduction)code;
+    return 0;
+}
+
 int cm_targets_open(struct cm_targets *t, PyObject *const *args,
                     const char *const wheres[5])
 {
-    int64_t reduction;
     if (cm_read_int64(&t->ignore_index, args[3], wheres[3]) < 0 ||
-        cm_read_int64(&reduction, args[4], wheres[4]) < 0 ||
+        cm_read_reduction(&t->reduction, args[4], wheres[4]) < 0 ||
         cm_array_open(&t->x, args[0], wheres[0]) < 0 ||
         cm_array_open(&t->target, args[1], wheres[1]) < 0 ||
         (args[2] != Py_None && cm_array_open(&t->weight, args[2], wheres[2]) < 0))
         return -1;
-    if (reduction < CM_NONE || reduction > CM_SUM) {
-        PyErr_Format(PyExc_ValueError, "%lld is not a valid value for reduction",
-                     (long long)reduction);
-        return -1;
-    }
-    t->reduction = (enum cm_reduction)reduction;
     const struct cm_array *x = &t->x;
     t->outer = x->ndim > 1 ? x->shape[0] : 1;
     t->C = x->ndim == 0 ? 0 : x->shape[x->ndim > 1];
@@ -55,20 +64,14 @@ int cm_targets_new_losses(const struct cm_targets *t, struct cm_array *losses)
     return cm_array_new(losses, ndim, shape, t->x.type);
 }
 
-int cm_check_losses_shape(const struct cm_array *losses, const struct cm_array *x)
+int cm_check_dout(const struct cm_array *dout, const struct cm_array *x,
+                  enum cm_reduction reduction)
 {
     ptrdiff_t shape[CM_MAX_DIMS];
-    const int ndim = losses_shape(x, shape);
-    return cm_array_check_shape(losses, ndim, shape);
-}
-
-int cm_targets_check_dout(const struct cm_targets *t, const struct cm_array *dout)
-{
-    if (cm_array_check_type(dout, &t->x) < 0)
+    const int ndim = reduction == CM_NONE ? losses_shape(x, shape) : 0;
+    if (cm_array_check_type(dout, x) < 0)
         return -1;
-    if (t->reduction != CM_NONE)
-        return cm_array_check_shape(dout, 0, NULL);
-    return cm_check_losses_shape(dout, &t->x);
+    return cm_array_check_shape(dout, ndim, shape);
 }
 
 /* "Expected target size [2, 4], got [2, 5]" */
@@ -193,16 +196,31 @@ static int copy_indices(struct cm_targets *t)
     return 0;
 }
 
+/* "Int (int32)": torch's name of the type and NumPy's */
+static PyObject *names_of_type(const struct cm_array *a)
+{
+    const char *torch = cm_type_torch_name(a), *numpy = cm_type_numpy_name(a);
+    if (strcmp(torch, numpy) == 0)
+        return PyUnicode_FromString(numpy);
+    return PyUnicode_FromFormat("%s (%s)", torch, numpy);
+}
+
 /* torch takes uint8 where x is (C) or (N, C) only. */
 static int check_index_type(const struct cm_targets *t)
 {
     const int longs_only = t->x.ndim > 2;
     if (t->target.type == CM_I64 || (t->target.type == CM_U8 && !longs_only))
         return 0;
-    PyErr_Format(PyExc_RuntimeError, "expected target dtype to be %s, but got %s",
-                 longs_only ? "Long for an input of more than two dimensions"
-                            : "Long or Byte",
-                 cm_type_torch_name(&t->target));
+    PyObject *got = names_of_type(&t->target);
+    if (got)
+        PyErr_Format(PyExc_RuntimeError,
+                     "expected target dtype to be %s, but got %U: write "
+                     "y.astype(np.int64), or y.long() of a Tensor",
+                     longs_only
+                         ? "Long (int64) for an input of more than two dimensions"
+                         : "Long or Byte (int64 or uint8)",
+                     got);
+    Py_XDECREF(got);
     return -1;
 }
 
@@ -237,10 +255,13 @@ int cm_targets_read_indices(struct cm_targets *t)
 int cm_targets_read_probabilities(struct cm_targets *t)
 {
     if (t->target.type != CM_F32 && t->target.type != CM_F64) {
-        PyErr_Format(PyExc_RuntimeError,
-                     "Expected floating point type for target with class "
-                     "probabilities, got %s",
-                     cm_type_torch_name(&t->target));
+        PyObject *got = names_of_type(&t->target);
+        if (got)
+            PyErr_Format(PyExc_RuntimeError,
+                         "Expected floating point type for target with class "
+                         "probabilities, got %U",
+                         got);
+        Py_XDECREF(got);
         return -1;
     }
     if (t->ignore_index >= 0) {

@@ -33,14 +33,16 @@ int cm_targets_read_labels(struct cm_targets *t, ptrdiff_t rows, ptrdiff_t C);
 int cm_targets_read_probabilities(struct cm_targets *t);
 void cm_targets_clear(struct cm_targets *t);
 
+int cm_read_reduction(enum cm_reduction *reduction, PyObject *object,
+                      const char *where);
 /* RuntimeError above 1; torch takes a negative number as 0. */
 int cm_check_smoothing(double label_smoothing);
 
 /* A new array for one loss a row: x's shape without the class dimension. */
 int cm_targets_new_losses(const struct cm_targets *t, struct cm_array *losses);
-/* RuntimeError unless `losses` has x's shape without the class dimension. */
-int cm_check_losses_shape(const struct cm_array *losses, const struct cm_array *x);
-/* dout is one number, or with reduction none has the shape of the losses. */
-int cm_targets_check_dout(const struct cm_targets *t, const struct cm_array *dout);
+/* RuntimeError unless dout is of x's type and 0-d, or with reduction none has x's shape
+   without the class dimension. */
+int cm_check_dout(const struct cm_array *dout, const struct cm_array *x,
+                  enum cm_reduction reduction);
 
 #endif

@@ -84,7 +84,7 @@ RIGHT = {
     "nll_loss_backward": lambda: _core.nll_loss_backward(SCALAR, OUT, TARGET, B, -100, 1),
     "cross_entropy": lambda: _core.cross_entropy(OUT, TARGET, B, -100, 1, 0.1, True, False),
     "probabilities": lambda: _core.cross_entropy(OUT, OUT, None, -100, 0, 0.0, True, True),
-    "cross_entropy_backward": lambda: _core.cross_entropy_backward(X[:, 0], X),
+    "cross_entropy_backward": lambda: _core.cross_entropy_backward(X[:, 0], X, 0),
     "sgd_step": lambda: _core.sgd_step(
         W.copy("F"), W, np.zeros((12, 5), F32).T, 0.1, 0.9, 0.0, 0.0, False, False, False
     ),
@@ -135,7 +135,7 @@ WRONG = {
         OUT[:, :, None], TARGET[:, None] + 9, None, -100, 1, 0.0, True, False
     ),
     "smoothing": lambda: _core.cross_entropy(OUT, OUT, B, -100, 1, 3.0, True, False),
-    "cross_entropy_backward": lambda: _core.cross_entropy_backward(X, X),
+    "cross_entropy_backward": lambda: _core.cross_entropy_backward(X, X, 1),
     "sgd_step": lambda: _core.sgd_step(
         W.copy("F"), W, np.zeros((12, 5)).T, 0.1, 0.9, 0.0, 0.0, False, False, False
     ),

@@ -82,7 +82,11 @@ REFUSED = [
     ({"x": 3}, TypeError, "x must be numpy.ndarray, not int"),
     ({"target": np.zeros(9, int)}, ValueError, "batch_size (103) to match target batch_size (9)."),
     ({"target": np.zeros((ROWS, 1), int)}, RuntimeError, "multi-target not supported"),
-    ({"target": np.zeros(ROWS, "i4")}, RuntimeError, "Long or Byte, but got Int"),
+    (
+        {"target": np.zeros(ROWS, "i4")},
+        RuntimeError,
+        "Long or Byte (int64 or uint8), but got Int (int32)",
+    ),
     ({"target": np.full(ROWS, 4)}, IndexError, "Target 4 at row 0 is out of bounds for 4 classes."),
     ({"target": np.full(ROWS, -1)}, IndexError, "Target -1 at row 0 is out of bounds"),
     ({"batch_size": 0}, ValueError, "batch_size: expected a positive number, got 0"),

@@ -57,6 +57,18 @@ def as_gradient(function: str, value: Any, dtype: np.dtype[Any]) -> Array:
     return as_array(function, "grad_output", value)
 
 
+def check_reduced(
+    function: str, name: str, value: Array, input: Array, dims: tuple[int, ...], keepdim: bool
+) -> None:
+    """RuntimeError unless `value` has the shape of the input without `dims`, or with 1 there."""
+    sizes = ((i in dims, size) for i, size in enumerate(input.shape))
+    expected = [1 if gone else size for gone, size in sizes if keepdim or not gone]
+    if list(value.shape) != expected:
+        raise RuntimeError(
+            f"{function}(): argument '{name}': expected shape {expected}, got {list(value.shape)}"
+        )
+
+
 def like(results: Any, *arguments: Any) -> Any:
     """Arrays, or Tensors if there is one among the arguments."""
     for each in arguments:

@@ -2,9 +2,8 @@
 
 Arrays in, arrays out: `numpy.ndarray` and whatever has `__array__`, `__dlpack__` or the buffer
 protocol give a plain `ndarray`. A Tensor among the arguments gives a Tensor, and the operation
-is recorded. float32 and float64; labels int64, or uint8 beside (C) and (N, C). In the formulas
-g is the gradient of the result (`grad_output`), and a `*_backward` function returns the gradients
-of the inputs.
+is recorded. float32 and float64; labels int64, or uint8 beside (C) and (N, C). A `*_backward`
+function takes `grad_output`, the gradient of the result, and returns the gradients of the inputs.
 
 The definitions are torch's: https://docs.pytorch.org/docs/stable/nn.functional.html
 """
@@ -28,6 +27,7 @@ from .arguments import (
     as_gradient,
     as_tensor,
     as_tensor_or_none,
+    check_reduced,
     like,
 )
 
@@ -81,7 +81,9 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
 
 def linear_backward(grad_output: Any, input: Any, weight: Any) -> Any:
-    """(dx, dW, db) of `linear`: dx = g W, dW = g^T x, db = sum of g over the rows.
+    """Gradients of `linear` in input, weight and bias.
+
+    They are grad_output weight, grad_output^T input, and the sum of grad_output over the rows.
 
     Parameters
     ----------
@@ -114,7 +116,7 @@ def relu(input: Any, inplace: bool = False) -> Any:
 
 
 def relu_backward(grad_output: Any, input: Any) -> Any:
-    """dx of `relu`: g where x > 0 or x is nan, 0 elsewhere; shapes are the input's."""
+    """Gradient of `relu`: grad_output where input > 0 or is nan, 0 elsewhere; of one shape."""
     name = "relu_backward"
     g, x = as_array(name, "grad_output", grad_output), as_array(name, "input", input)
     return like(_core.relu_backward(g, x), grad_output, input)
@@ -158,7 +160,10 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
 
 def softmax_backward(grad_output: Any, output: Any, dim: int) -> Any:
-    """dx of `softmax` from its result y: (g - sum(g y)) y, the sum along `dim`."""
+    """Gradient of `softmax`, `output` being its result; sums are along `dim`.
+
+    It is (grad_output - sum(grad_output output)) output.
+    """
     name = "softmax_backward"
     g, y = as_array(name, "grad_output", grad_output), as_array(name, "output", output)
     return like(_core.softmax_backward(g, y, dim), grad_output, output)
@@ -177,7 +182,10 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
 
 
 def log_softmax_backward(grad_output: Any, output: Any, dim: int) -> Any:
-    """dx of `log_softmax` from its result y: g - exp(y) sum(g), the sum along `dim`."""
+    """Gradient of `log_softmax`, `output` being its result; sums are along `dim`.
+
+    It is grad_output - exp(output) sum(grad_output).
+    """
     name = "log_softmax_backward"
     g, y = as_array(name, "grad_output", grad_output), as_array(name, "output", output)
     return like(_core.log_softmax_backward(g, y, dim), grad_output, output)
@@ -199,11 +207,17 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
 def logsumexp_backward(
     grad_output: Any, input: Any, output: Any, dim: Any, keepdim: bool = False
 ) -> Any:
-    """dx of `logsumexp` from input x and result y: g exp(x - y), y repeated along `dim`."""
+    """Gradient of `logsumexp`, `output` being its result: grad_output exp(input - output).
+
+    grad_output and output, which have the shape of the result, are repeated along `dim`.
+    """
     name = "logsumexp_backward"
     x = as_array(name, "input", input)
     g, y = as_gradient(name, grad_output, x.dtype), as_array(name, "output", output)
-    dx = rows.logsumexp_gradient(g, x, y, check_dims(dim, x.ndim))
+    dims = check_dims(dim, x.ndim)
+    check_reduced(name, "grad_output", g, x, dims, keepdim)
+    check_reduced(name, "output", y, x, dims, keepdim)
+    dx = rows.logsumexp_gradient(g, x, y, dims)
     return like(dx, grad_output, input, output)
 
 
@@ -274,10 +288,11 @@ def nll_loss_backward(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Any:
-    """d logp of `nll_loss`: -w[t_i] g / W at [i, t_i], 0 elsewhere and in ignored rows.
+    """Gradient of `nll_loss` in input, 0 but at [i, t_i], t_i being target i.
 
-    W is the divisor of the mean, 1 for the other reductions; g is 0-d, or of the losses' shape
-    for reduction "none".
+    There it is -weight[t_i] grad_output / W, and 0 in ignored rows. W is the divisor of the mean,
+    1 for the other reductions; grad_output is 0-d, or of the losses' shape for reduction "none".
+    Errors are those of `nll_loss`.
     """
     name = "nll_loss_backward"
     x, t = as_array(name, "input", input), as_array(name, "target", target)
@@ -342,12 +357,14 @@ def cross_entropy_backward(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
-    """dx of `cross_entropy`: (softmax(x)_ic - [c == t_i]) w[t_i] / W g, 0 in ignored rows.
+    """Gradient of `cross_entropy` in input; in (input, target) for a target of probabilities.
 
-    W is the divisor of the mean, 1 for the other reductions; g is 0-d, or of the losses' shape
-    for reduction "none". With probabilities as target it returns (dx, dq):
-    dx = (softmax(x)_ic sum_k w_k q'_ik - w_c q'_ic) g / W and
-    dq = -w_c log_softmax(x)_ic (1 - label_smoothing) g / W.
+    For labels t_i, target i, it is (softmax(input)_ic - [c == t_i]) weight[t_i] grad_output / W,
+    and 0 in ignored rows. W is the divisor of the mean, 1 for the other reductions; grad_output
+    is 0-d, or of the losses' shape for reduction "none". For probabilities the two are
+    (softmax(input)_ic sum_k weight_k q_ik - weight_c q_ic) grad_output / W, q being the smoothed
+    target, and -weight_c log_softmax(input)_ic (1 - label_smoothing) grad_output / W.
+    Errors are those of `cross_entropy`.
     """
     name = "cross_entropy_backward"
     x, t = as_array(name, "input", input), as_array(name, "target", target)
@@ -356,8 +373,8 @@ def cross_entropy_backward(
     code = REDUCTIONS[_reduction(reduction, None, None)]
     both = x.shape == t.shape
     _, dx, dq = _core.cross_entropy(x, t, w, ignore_index, code, label_smoothing, True, both)
-    dx = quiet(_core.cross_entropy_backward, g, dx)
-    result = (dx, quiet(_core.cross_entropy_backward, g, dq)) if both else dx
+    dx = quiet(_core.cross_entropy_backward, g, dx, code)
+    result = (dx, quiet(_core.cross_entropy_backward, g, dq, code)) if both else dx
     return like(result, grad_output, input, target)
 
 

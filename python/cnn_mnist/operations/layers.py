@@ -115,8 +115,8 @@ def cross_entropy(
 
     def gradients(g: Array) -> Sequence[Array | None]:
         return (
-            None if dx is None else _core.cross_entropy_backward(g, dx),
-            None if dtarget is None else _core.cross_entropy_backward(g, dtarget),
+            None if dx is None else _core.cross_entropy_backward(g, dx, code),
+            None if dtarget is None else _core.cross_entropy_backward(g, dtarget, code),
         )
 
     name = _loss_name(input._array, probabilities, reduction, label_smoothing)
