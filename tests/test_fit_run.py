@@ -1,6 +1,9 @@
 """fit while it runs and afterwards: history, validation, callbacks, what is not finite."""
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -309,3 +312,48 @@ def test_a_learning_rate_of_a_callback_is_checked_in_the_dtype_of_the_model():
 
     with pytest.raises(ValueError, match="lr: expected a finite float32"):
         run(network_of_seed(), callback=explode)
+
+
+# threads and memory ---------------------------------------------------------------------
+
+
+def test_more_threads_than_a_machine_has():
+    expected, model = network_of_seed(), network_of_seed()
+    run(expected, epochs=2, num_threads=1)
+    before = cnn_mnist.get_num_threads()
+    try:
+        cnn_mnist.set_num_threads(2**31 - 1)
+        assert cnn_mnist.get_num_threads() == 2**31 - 1
+        run(model, epochs=2)
+        run(network_of_seed(), num_threads=2**31 - 1)
+        assert len(cnn_mnist.predict(model, data(300)[0])) == 300
+    finally:
+        cnn_mnist.set_num_threads(before)
+    assert same(weights(model), weights(expected))
+
+
+SHORT_OF_MEMORY = """
+import resource
+import numpy as np
+import cnn_mnist
+
+x, y = np.ones((20000, 10), np.float32), np.zeros(20000, np.int64)
+model = cnn_mnist.nn.Sequential(cnn_mnist.nn.Linear(10, 1024), cnn_mnist.nn.Linear(1024, 10))
+cnn_mnist.fit(model, x, y, epochs=1, batch_size=10, lr=0.1)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (16 << 20), resource.RLIM_INFINITY))
+try:
+    cnn_mnist.fit(model, x, y, epochs=1, batch_size=20000, lr=0.1)
+except MemoryError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads the size in /proc")
+def test_fit_says_what_takes_less_memory():
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == (
+        "not enough memory for training: a smaller batch_size and fewer threads take less\n"
+    )

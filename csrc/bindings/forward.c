@@ -30,7 +30,9 @@ static PyObject *forward(PyObject *module, PyObject *const *args, Py_ssize_t nar
     if (status == CM_OK)
         result = cm_array_give(&logits);
     else
-        PyErr_NoMemory();
+        PyErr_SetString(PyExc_MemoryError,
+                        "not enough memory to apply the layers: fewer rows and fewer "
+                        "threads take less");
 done:
     cm_chain_clear(&chain);
     cm_input_clear(&input);

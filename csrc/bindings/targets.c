@@ -179,7 +179,7 @@ static int copy_indices(struct cm_targets *t)
     const uint8_t *bytes = t->target.data;
     t->index = PyMem_RawMalloc((size_t)t->B * sizeof *t->index);
     if (!t->index) {
-        PyErr_NoMemory();
+        PyErr_Format(PyExc_MemoryError, "not enough memory for %zd labels", t->B);
         return -1;
     }
     for (ptrdiff_t i = 0; i < t->B; i++) {

@@ -76,6 +76,13 @@ static int read_trainer(struct trainer *t, PyObject *const *args)
     return -1;
 }
 
+static void raise_no_memory(void)
+{
+    PyErr_SetString(PyExc_MemoryError,
+                    "not enough memory for training: a smaller batch_size and fewer "
+                    "threads take less");
+}
+
 static PyObject *trainer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     struct cm_state *state = PyType_GetModuleState(type);
@@ -96,7 +103,7 @@ static PyObject *trainer_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
     PyEval_RestoreThread(saved);
     if (t->room.trainer)
         return (PyObject *)t;
-    PyErr_NoMemory();
+    raise_no_memory();
 failed:
     Py_XDECREF(t);
     return NULL;
@@ -176,7 +183,7 @@ static int64_t *read_order(const struct trainer *t, PyObject *object)
     copy = PyMem_RawMalloc((size_t)rows * sizeof *copy);
     seen = PyMem_RawCalloc((size_t)rows, 1);
     if (!copy || !seen)
-        PyErr_NoMemory();
+        raise_no_memory();
     for (ptrdiff_t i = 0; i < rows && !PyErr_Occurred(); i++) {
         const int64_t row = ((const int64_t *)order.data)[i];
         copy[i] = row;
@@ -242,7 +249,7 @@ static PyObject *text_of_loss(double loss, ptrdiff_t step)
 static void raise_status(enum cm_status status, const double *losses, ptrdiff_t steps)
 {
     if (status == CM_NO_MEMORY)
-        PyErr_NoMemory();
+        raise_no_memory();
     else if (status == CM_NOT_FINITE)
         raise_not_finite(text_of_loss(losses[steps], steps), steps);
     else if (status == CM_OVERFLOW)

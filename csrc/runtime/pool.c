@@ -31,6 +31,8 @@ enum {
     CACHE_LINE = 64,
     SPINS = 4000, /* pauses of some 10 to 40 ns: about 100 microseconds */
     STACK_BYTES = 1 << 20,
+    PER_PROCESSOR = 4, /* threads; more only take memory, */
+    ALWAYS = 64,       /* but so many are no harm where processors are few */
 };
 
 static const uint64_t open_bit = UINT64_C(1) << 31;
@@ -149,13 +151,21 @@ static void fresh(struct cm_pool *pool)
     atomic_store(&pool->owner, (int)getpid());
 }
 
+/* `threads`, at least 1 and no more than the processors can serve */
+static int bounded(int threads)
+{
+    const int served = PER_PROCESSOR * cm_processors();
+    const int most = served > ALWAYS ? served : ALWAYS;
+    return threads < 1 ? 1 : threads < most ? threads : most;
+}
+
 struct cm_pool *cm_pool_new(int threads)
 {
     size_t size = (sizeof(struct cm_pool) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     struct cm_pool *pool = aligned_alloc(CACHE_LINE, size);
     if (!pool)
         return NULL;
-    atomic_init(&pool->threads, threads > 1 ? threads : 1);
+    atomic_init(&pool->threads, bounded(threads));
     pool->workers = NULL;
     pool->capacity = 0;
     fresh(pool);
@@ -223,7 +233,7 @@ void cm_pool_free(struct cm_pool *pool)
 
 void cm_pool_resize(struct cm_pool *pool, int threads)
 {
-    atomic_store(&pool->threads, threads > 1 ? threads : 1);
+    atomic_store(&pool->threads, bounded(threads));
 }
 
 int cm_pool_threads(const struct cm_pool *pool)

@@ -10,15 +10,17 @@ struct cm_pool;
 /* Processors this process may use: affinity and cgroup quota respected; at least 1. */
 int cm_processors(void);
 
-/* A pool for at most `threads` threads, the caller among them. Workers start at the first
-   parallel run. NULL when memory is short. */
+/* A pool for at most `threads` threads, the caller among them, and at most some for each
+   processor: callers keep memory for every thread. Workers start at the first parallel run.
+   NULL when memory is short. */
 struct cm_pool *cm_pool_new(int threads);
 /* Stops and joins the workers. After a fork the child must not join its parent's workers:
    the pool notices and only frees itself. */
 void cm_pool_free(struct cm_pool *pool);
 
-/* Changes the number of threads (at least 1); takes effect at the next run. */
+/* Changes the number of threads, as in cm_pool_new; takes effect at the next run. */
 void cm_pool_resize(struct cm_pool *pool, int threads);
+/* What it has become; 1 without a pool. */
 int cm_pool_threads(const struct cm_pool *pool);
 
 /* Calls task(user, i, thread) for each i in [0, tasks), thread < min(threads, pool's) being

@@ -1,6 +1,7 @@
 /* test_pool.c - every task once, on any number of threads, from several callers, after
    a fork, and when threads cannot be created. */
 #define _GNU_SOURCE
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -70,6 +71,15 @@ static void check_many(void)
         check_run(pool, 8, TASKS);
         cm_pool_free(pool);
     }
+    struct cm_pool *huge = cm_pool_new(INT_MAX);
+    const int most = cm_pool_threads(huge);
+    expect(most >= 64 && most <= 64 + 4 * cm_processors(), "a bound on threads");
+    cm_pool_resize(huge, 2);
+    expect(cm_pool_threads(huge) == 2, "resize from the bound");
+    cm_pool_resize(huge, 100000);
+    expect(cm_pool_threads(huge) == most, "resize to the bound");
+    check_run(huge, INT_MAX, TASKS);
+    cm_pool_free(huge);
     check_run(NULL, 4, TASKS);
     expect(cm_pool_threads(NULL) == 1, "no pool");
     cm_pool_free(cm_pool_new(4)); /* never ran */
