@@ -97,8 +97,7 @@ static int saved_is_whole(PyObject *saved)
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(saved); i++) {
         PyObject *pair = PyList_GET_ITEM(saved, i);
         if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 ||
-            !PyList_Check(PyTuple_GET_ITEM(pair, 0)) ||
-            PyList_GET_SIZE(PyTuple_GET_ITEM(pair, 0)) != 1)
+            !cm_is_version(PyTuple_GET_ITEM(pair, 0)))
             return 0;
     }
     return 1;

@@ -227,9 +227,14 @@ PyObject *cm_node_new(struct cm_tape *tape, PyObject *name, PyObject *inputs,
 }
 
 /* Python sets the fields of a Tensor: what they hold is looked at before it is used. */
+int cm_is_version(PyObject *version)
+{
+    return version && PyList_Check(version) && PyList_GET_SIZE(version) == 1;
+}
+
 static int check_version(PyObject *version)
 {
-    if (version && PyList_Check(version) && PyList_GET_SIZE(version) == 1)
+    if (cm_is_version(version))
         return 0;
     PyErr_SetString(PyExc_TypeError, "_version must be a list of one number");
     return -1;

@@ -58,6 +58,8 @@ PyObject *cm_wrap(PyTypeObject *kind, PyObject *array);
 /* A new node. Takes the reference to `saved`, a list, and no other. */
 PyObject *cm_node_new(struct cm_tape *tape, PyObject *name, PyObject *inputs,
                       PyObject *gradients, PyObject *saved, int keeps);
+/* Whether it is a version list, of one number; NULL is none. */
+int cm_is_version(PyObject *version);
 /* Appends (version list, its version now). */
 int cm_node_save(PyObject *saved, PyObject *version);
 /* Counts a change in place. */

@@ -228,12 +228,7 @@ def _overwritten(tensor: Storage, name: str, source: Storage | None = None) -> N
 
 def zero_(input: Tensor) -> Tensor:
     """All elements 0, in place."""
-    wanted = prepare(input, None, EMPTY)
-    input._array.fill(0)
-    input._version[0] += 1
-    if wanted:
-        _overwritten(input, "ZeroBackward0")
-    return input
+    return _fill(input, 0, "ZeroBackward0")
 
 
 def fill_(input: Tensor, value: Any) -> Tensor:
