@@ -12,14 +12,26 @@ import numpy as np
 
 from .. import _core
 from ..tape import Array, Storage, edges_of, record, recorded, wrap
-from .common import array_like, broadcast, compute, floating_pair, pair, quiet, sum_to, to_array
+from .common import (
+    array_like,
+    broadcast,
+    compute,
+    element,
+    floating_pair,
+    pair,
+    quiet,
+    sum_to,
+    to_array,
+)
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def add(input: Any, other: Any) -> Tensor:
-    """input + other."""
+def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input + alpha * other."""
+    if alpha != 1:
+        other = scaled(input, other, alpha)
     a, b, x, y = pair(input, other)
     shapes = x.shape, y.shape
 
@@ -29,10 +41,22 @@ def add(input: Any, other: Any) -> Tensor:
     return record(compute(_core.add, np.add, x, y), "AddBackward0", (a, b), gradients)
 
 
-def sub(input: Any, other: Any) -> Tensor:
-    """input - other."""
-    refuse_bool(input, other)
+def scaled(input: Any, other: Any, alpha: float) -> Tensor:
+    """alpha * other, for a sum with `input`; alpha must fit into the type of the sum."""
+    dtype = pair(input, other)[2].dtype
+    if isinstance(alpha, float) and dtype.kind != "f":
+        raise RuntimeError(
+            "For integral input tensors, argument alpha must not be a floating point number."
+        )
+    return mul(other, wrap(element(alpha, dtype)))
+
+
+def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+    """input - alpha * other."""
     a, b, x, y = pair(input, other)
+    refuse_bool(input, other)
+    if alpha != 1:
+        a, b, x, y = pair(input, scaled(input, other, alpha))
     shapes = x.shape, y.shape
 
     def gradients(g: Array) -> Sequence[Array | None]:
@@ -43,8 +67,8 @@ def sub(input: Any, other: Any) -> Tensor:
 
 def rsub(input: Any, other: Any) -> Tensor:
     """other - input: what `ndarray - Tensor` and `1 - Tensor` call."""
-    refuse_bool(input, other)
     b, a, y, x = pair(input, other)
+    refuse_bool(input, other)
     shapes = x.shape, y.shape
 
     def gradients(g: Array) -> Sequence[Array | None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .. import _core
-from ..dtypes import BOOL, F32, F64, I64, of_numpy, result_type
+from ..dtypes import BOOL, F32, I64, of_numpy, result_type
 from ..quiet import quiet
 from ..tape import Array, Storage, record, wrap
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 array_of = np.array
+NUMBER = (int, float, np.integer, np.floating, np.bool_)  # what torch takes as a number
+_F32_LARGEST = float(np.finfo(F32).max)
 
 
 # operands ----------------------------------------------------------------------------------
@@ -43,17 +45,35 @@ def check_range(values: Array, kind: np.dtype[Any]) -> None:
     limits = np.iinfo(kind)
     low = limits.min if kind.kind == "i" or values.dtype.kind == "f" else -limits.max
     if not np.all((values >= low) & (values <= limits.max)):
-        raise RuntimeError(f"value cannot be converted to type {kind} without overflow")
+        raise _overflow(kind)
 
 
-def whole_number(value: float, kind: np.dtype[Any]) -> Array:
-    """A Python number as an element of the integers of `kind`: rounded towards zero."""
-    try:
-        wide = np.array(value, F64 if isinstance(value, float) else I64)
-    except OverflowError:
-        raise ValueError("Overflow when unpacking long long: an int beyond 64 bits") from None
-    check_range(wide, kind)
-    return wide.astype(I64).astype(kind)
+def _overflow(kind: np.dtype[Any]) -> RuntimeError:
+    return RuntimeError(f"value cannot be converted to type {kind} without overflow")
+
+
+def exactly(value: Any) -> Array:
+    """A number as a 0-d array that holds it exactly; OverflowError beyond 64 bits."""
+    exact = array_of(value)
+    if exact.dtype.kind == "O":
+        raise OverflowError(f"int too big to convert: {value} does not fit into 64 bits")
+    return exact
+
+
+def number(value: Any, dtype: np.dtype[Any]) -> Array:
+    """A number as a 0-d operand of `dtype`: integers wrap around, floats may become infinite."""
+    return quiet(exactly(value).astype, dtype)  # type: ignore[no-any-return]
+
+
+def element(value: Any, kind: np.dtype[Any]) -> Array:
+    """A number as an element of `kind`, which must reach it; integers round it towards zero."""
+    exact = exactly(value)
+    if kind.kind in "iu":
+        check_range(exact, kind)
+        return exact.astype(I64).astype(kind)
+    if kind == F32 and _F32_LARGEST < abs(value) < math.inf:
+        raise _overflow(kind)
+    return quiet(exact.astype, kind)  # type: ignore[no-any-return]
 
 
 def array_like(value: Any) -> bool:
@@ -89,13 +109,6 @@ def _operand(value: Any) -> tuple[Any, np.dtype[Any], int]:
     else:
         raise TypeError(f"expected a Tensor, an array or a number, got {type(value).__name__}")
     return value, value._array.dtype, 2 if value._array.ndim else 1
-
-
-def number(value: Any, dtype: np.dtype[Any]) -> Array:
-    """A Python number as a 0-d array of `dtype`; integers wrap around as torch's do."""
-    if dtype.kind in "iu" and dtype.itemsize < 8:
-        return array_of(value, I64).astype(dtype)
-    return array_of(value, dtype)
 
 
 def pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:

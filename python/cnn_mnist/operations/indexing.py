@@ -15,7 +15,7 @@ import numpy as np
 
 from ..dtypes import of_numpy
 from ..tape import Array, Storage, edges_of, make_node, record, view, wants_grad
-from .common import array_like, sum_to, to_array, whole_number
+from .common import NUMBER, array_like, element, sum_to, to_array
 from .inplace import EMPTY, changed, check_overlap, prepare, rebase
 
 if TYPE_CHECKING:
@@ -100,9 +100,11 @@ def _kept(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _value(value: Any, x: Array) -> Array:
-    if x.dtype.kind in "iu" and isinstance(value, (int, float)):
-        return whole_number(value, x.dtype)
-    if isinstance(value, (Storage, int, float, np.generic)) or array_like(value):
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("Overflow when unpacking long long: an int beyond 64 bits")
+    if isinstance(value, NUMBER):
+        return element(value, x.dtype)
+    if isinstance(value, Storage) or array_like(value):
         y = to_array(value)
         if y.dtype.kind in "biuf":
             return y

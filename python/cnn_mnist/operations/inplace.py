@@ -12,8 +12,8 @@ from .._core import grad_enabled
 from ..dtypes import of_numpy
 from ..tape import Array, Node, Storage, current, edges_of, kind_of, make_node, wants_grad, wrap
 from . import arithmetic, pointwise
-from .arithmetic import add, div, mul, sub
-from .common import quiet, sum_to, whole_number
+from .arithmetic import add, div, mul, scaled, sub
+from .common import NUMBER, element, exactly, quiet, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -188,7 +188,7 @@ def _scaled(input: Tensor, other: Any, alpha: float) -> Any:
         return other
     if isinstance(other, Storage):
         check_overlap(input._array, other._array)
-    return mul(other, alpha)
+    return scaled(input, other, alpha)
 
 
 def mul_(input: Tensor, other: Any) -> Tensor:
@@ -233,7 +233,7 @@ def zero_(input: Tensor) -> Tensor:
 
 def fill_(input: Tensor, value: Any) -> Tensor:
     """All elements `value` (a number or 0-d Tensor), in place."""
-    if not isinstance(value, (Storage, int, float, np.number, np.bool_)):
+    if not isinstance(value, (Storage, *NUMBER)):
         raise TypeError(f"fill_(): expected a number or 0-d Tensor, got {type(value).__name__}")
     if isinstance(value, Storage):
         if value._array.ndim:
@@ -242,15 +242,13 @@ def fill_(input: Tensor, value: Any) -> Tensor:
                 f"{value._array.ndim} dimensions."
             )
         return _fill(input, 0, "FillBackward3", value)
-    if input._array.dtype.kind in "iu" and isinstance(value, (int, float)):
-        value = whole_number(value, input._array.dtype)
-    return _fill(input, value, "FillBackward2")
+    return _fill(input, element(value, input._array.dtype), "FillBackward2")
 
 
 def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """The elements of `src` (a Tensor, or a number), broadcast and converted, in place."""
-    if isinstance(src, (int, float)):
-        return fill_(input, src)
+    if isinstance(src, NUMBER):
+        src = wrap(exactly(src))
     if not isinstance(src, Storage):
         raise TypeError(f"copy_(): argument 'other' must be Tensor, not {kind_of(src)}")
     try:

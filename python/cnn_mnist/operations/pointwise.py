@@ -9,7 +9,7 @@ import numpy as np
 from .. import _core
 from ..dtypes import F32, I64
 from ..tape import Array, record
-from .common import cast, number, quiet
+from .common import NUMBER, cast, element, number, quiet
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -79,7 +79,14 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
     return _clamp(input, min, None, "ClampMinBackward0")
 
 
+def _bound(value: Any, dtype: np.dtype[Any]) -> Array | None:
+    if value is None:
+        return None
+    return element(value, dtype) if isinstance(value, NUMBER) else number(value, dtype)
+
+
 def _clamp(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
+    low, high = (each.item() if isinstance(each, np.generic) else each for each in (low, high))
     for each in (low, high):
         if isinstance(each, float) and input._array.dtype.kind != "f":
             input = cast(input, F32)
@@ -88,7 +95,7 @@ def _clamp(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     x = input._array
     if x.dtype.kind == "b":
         raise NotImplementedError("\"clamp_cpu\" not implemented for 'Bool'")
-    lower, upper = (None if each is None else number(each, x.dtype) for each in (low, high))
+    lower, upper = (_bound(each, x.dtype) for each in (low, high))
 
     def gradients(g: Array) -> tuple[Array]:
         inside = np.ones(x.shape, bool)

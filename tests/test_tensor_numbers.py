@@ -1,0 +1,73 @@
+"""Python numbers at the edge of what an element type holds: where torch raises, where it wraps."""
+
+import itertools
+
+import pytest
+from both import agree, cases
+
+# the first is float32's largest, and the next one would be rounded to it
+NUMBERS = cases("""
+3.4028234663852886e38; 3.402823466385289e38; -1e39; float('inf'); float('nan'); 300; -1; -2.7
+2**53 + 1; 2**64; np.float64(1e39); np.int64(300)
+""")
+TYPES = ("float32", "int64", "uint8", "bool")
+WHERE_IT_MUST_FIT = cases("""
+t[0] = N; t[...] = N; t[t == 1] = N; t[[0, 1]] = N; t.fill_(N); out = t.clamp(N); out = t.clamp(max=N)
+t.clamp_(N); out = t.clamp_min(N); out = T.tensor(N, dtype=t.dtype); t.add_(t.clone(), alpha=N)
+""")
+# as an operand: integers wrap around, floats become infinite
+OPERANDS = cases("""
+out = t + N; out = N - t; out = t * N; out = t / N; out = t == N; out = t < N; out = t & N; t.add_(N)
+t.mul_(N); t.copy_(N)
+""")
+
+
+def _codes(statements: list[str]) -> list[str]:
+    return [
+        f"t = T.ones(3, dtype=T.{kind}); out = t; {statement.replace('N', number)}"
+        for statement, number, kind in itertools.product(statements, NUMBERS, TYPES)
+    ]
+
+
+def _undefined(code: str) -> bool:
+    """What is left to the processor: floats that an integer type does not reach."""
+    integers = any(f"T.{kind})" in code for kind in TYPES[1:3])
+    return "copy_" in code and integers and any(each in code for each in ("e3", "inf", "nan"))
+
+
+@pytest.mark.parametrize("statement", WHERE_IT_MUST_FIT)
+def test_a_number_that_an_element_cannot_hold_raises(statement: str) -> None:
+    for code in _codes([statement]):
+        agree(code)
+
+
+@pytest.mark.parametrize("statement", OPERANDS)
+def test_operands_wrap_around_or_become_infinite(statement: str) -> None:
+    for code in _codes([statement]):
+        if not _undefined(code):
+            agree(code)
+
+
+ALPHA = cases("""
+x.add(y, alpha=2); x.sub(y, alpha=.5); i.add(i, alpha=1.5); i.sub(i, alpha=3); x.add(2, alpha=3)
+u.add(u, alpha=300); u.add(u, alpha=-1); b.add(b, alpha=2); b.sub(b, alpha=2); x.add(i, alpha=1.5)
+i.add(x, alpha=1.5); i.add(1, alpha=1.5); i.add(1.5, alpha=1.5); x.add(v, alpha=2); v.add(x, alpha=2)
+q.add(x, alpha=2); q.sub(q, alpha=3); x.add(T.ones(2), alpha=2); x.add('a', alpha=2)
+""")
+
+
+@pytest.mark.parametrize("code", ALPHA)
+def test_sums_with_a_factor(code: str) -> None:
+    agree(code)
+
+
+def test_a_number_that_does_not_fit_changes_nothing() -> None:
+    agree("""
+t = T.ones(3)
+for change in (lambda: t.__setitem__(0, 1e39), lambda: t.fill_(1e39), lambda: t.clamp_(1e39)):
+    try:
+        change()
+    except RuntimeError:
+        pass
+out = t
+""")
