@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from both import agree, programs
 
 import cnn_mnist
 import cnn_mnist.nn.functional as F
@@ -38,6 +39,30 @@ def test_numpy_refuses_a_tensor_that_requires_grad(x: cnn_mnist.Tensor) -> None:
     with pytest.raises(RuntimeError, match=r"Use tensor.detach\(\).numpy\(\) instead"):
         x.numpy()
     assert np.shares_memory(x.detach().numpy(), x.numpy(force=True))
+
+
+FORMS = programs("""
+a = x.numpy(); a.shape = (3, 2); out = x
+
+a = np.asarray(x); a.shape = 6; out = x
+
+a = x.numpy(force=True); a.dtype = np.int32; out = x
+
+a = x.numpy(); a.strides = (4, 8); out = x
+
+a = x.numpy(); a.flags.writeable = False; x += 1; out = x
+
+a = np.arange(6.); t = T.from_numpy(a); a.shape = (2, 3); a[0, 0] = 7; out = t
+
+a = np.arange(6.); t = T.as_tensor(a); a.dtype = np.int64; out = t
+
+a = np.arange(6.); t = T.from_numpy(a).numpy(); t.shape = (2, 3); out = a
+""")
+
+
+@pytest.mark.parametrize("code", FORMS)
+def test_the_form_of_an_array_is_its_own(code: str) -> None:
+    agree(code)
 
 
 @pytest.mark.parametrize(

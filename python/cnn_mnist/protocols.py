@@ -123,22 +123,22 @@ def deep_copy(self: Tensor, memo: dict[int, Any]) -> Tensor:
 
 # NumPy -------------------------------------------------------------------------------------
 def to_numpy(self: Tensor, *, force: bool = False) -> Array:
-    """The array itself, no copy; RuntimeError if the Tensor requires grad, unless `force`."""
+    """A view of the array, no copy; RuntimeError if the Tensor requires grad, unless `force`."""
     if self.requires_grad and not force:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
-    return self._array
+    return self._array.view()  # whose shape the caller may set
 
 
 def array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Array:
-    """The array itself where no copy is asked for or needed, also when grad is required."""
+    """A view of the array where no copy is asked for or needed, also when grad is required."""
     x = self._array
     if dtype is not None and np.dtype(dtype) != x.dtype:
         if copy is False:
             raise ValueError(f"a {x.dtype} Tensor as {np.dtype(dtype)} takes a copy")
         return x.astype(dtype)
-    return x.copy() if copy else x
+    return x.copy() if copy else x.view()
 
 
 def dlpack(self: Tensor, **options: Any) -> Any:

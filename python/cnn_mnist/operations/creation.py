@@ -50,7 +50,7 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     if array_like(data):
         array = _checked(to_array(data))
         same = kind is None or kind == array.dtype
-        return wrap(array if same else quiet(array.astype, kind))
+        return wrap(array.view() if same else quiet(array.astype, kind))
     return wrap(_copied(data, dtype))
 
 
@@ -58,7 +58,7 @@ def from_numpy(ndarray: Array) -> Tensor:
     """A Tensor over the memory of `ndarray`, of any layout."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    return wrap(_checked(ndarray))
+    return wrap(_checked(ndarray).view())  # its shape stays, whatever the caller's becomes
 
 
 def _leaf(array: Array, requires_grad: bool) -> Tensor:
