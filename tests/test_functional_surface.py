@@ -1,12 +1,14 @@
 """Arguments and errors of nn.functional are torch's."""
 
 import inspect
+import itertools
 import re
 from typing import Any
 
 import numpy as np
 import pytest
-from both import agree, cases
+import torch
+from both import SETUP, agree, cases
 
 import cnn_mnist.nn.functional as F
 
@@ -112,6 +114,43 @@ def test_nll_loss(code: str) -> None:
 @pytest.mark.parametrize("code", CROSS_ENTROPY)
 def test_cross_entropy(code: str) -> None:
     agree(code)
+
+
+KINDS = ("float32", "float64", "int64", "uint8", "bool")
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize(
+    "kinds", list(itertools.product(KINDS[:2], KINDS[:2], KINDS)), ids="-".join
+)
+def test_probabilities_and_weights_of_mixed_types(
+    kinds: tuple[str, str, str], reduction: str, label_smoothing: float
+) -> None:
+    x_kind, q_kind, w_kind = kinds
+    loss = f"""
+x = c.clone().to(T.{x_kind}).requires_grad_(); q = (c / 24).to(T.{q_kind}).requires_grad_()
+w = T.tensor([1, 0, 3]).to(T.{w_kind})
+l = F.cross_entropy(x, q, w, reduction="{reduction}", label_smoothing={label_smoothing})
+"""
+    agree(loss + "l.sum().backward(); out = l, x.grad, q.grad")
+    names: dict[str, Any] = {"T": torch, "F": torch.nn.functional}
+    exec(SETUP + loss, names)  # noqa: S102
+    expected = torch.autograd.grad(names["l"].sum(), (names["x"], names["q"]))
+    x, q, w = (names[name].detach().numpy() for name in "xqw")
+    g = np.ones(names["l"].shape, names["l"].detach().numpy().dtype)
+    ours = F.cross_entropy_backward(
+        g, x, q, w, reduction=reduction, label_smoothing=label_smoothing
+    )
+    for a, b in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(a, b.numpy(), 1e-5, 1e-6, strict=True)
+
+
+@pytest.mark.parametrize("kinds", list(itertools.product(KINDS, KINDS)), ids="-".join)
+def test_labels_take_weights_of_the_type_of_the_input_only(kinds: tuple[str, str]) -> None:
+    x_kind, w_kind = kinds
+    for loss in ("nll_loss", "cross_entropy"):
+        agree(f"F.{loss}(x.to(T.{x_kind}), k[:2], T.tensor([1, 0, 3]).to(T.{w_kind}))")
 
 
 @pytest.mark.parametrize("code", ONE_HOT_AND_LOGSUMEXP)

@@ -319,7 +319,8 @@ def cross_entropy(
     input : (C), (N, C) or (N, C, d1, ..., dK)
         Logits.
     target : (), (N) or (N, d1, ..., dK); or of the input's shape
-        Labels in [0, C), as in `nll_loss`; or probabilities q of the classes, floating.
+        Labels in [0, C), as in `nll_loss`; or probabilities q of the classes, floating. With
+        these the loss has the type that all operands mixed have.
     weight, size_average, ignore_index, reduce, reduction
         As in `nll_loss`; with probabilities the mean divides by the number of rows.
     label_smoothing : float
@@ -364,18 +365,26 @@ def cross_entropy_backward(
     is 0-d, or of the losses' shape for reduction "none". For probabilities the two are
     (softmax(input)_ic sum_k weight_k q_ik - weight_c q_ic) grad_output / W, q being the smoothed
     target, and -weight_c log_softmax(input)_ic (1 - label_smoothing) grad_output / W.
+    grad_output has the type of the loss, each gradient that of its argument.
     Errors are those of `cross_entropy`.
     """
     name = "cross_entropy_backward"
     x, t = as_array(name, "input", input), as_array(name, "target", target)
     w = None if weight is None else as_array(name, "weight", weight)
+    both, types = x.shape == t.shape, (x.dtype, t.dtype)
+    dtype = layers.mixed_type(x, t, w)
+    if dtype is not None:
+        x, t = x.astype(dtype, copy=False), t.astype(dtype, copy=False)
+        w = None if w is None else w.astype(dtype, copy=False)
     g = as_gradient(name, grad_output, x.dtype)
     code = REDUCTIONS[_reduction(reduction, None, None)]
-    both = x.shape == t.shape
-    _, dx, dq = _core.cross_entropy(x, t, w, ignore_index, code, label_smoothing, True, both)
-    dx = quiet(_core.cross_entropy_backward, g, dx, code)
-    result = (dx, quiet(_core.cross_entropy_backward, g, dq, code)) if both else dx
-    return like(result, grad_output, input, target)
+    _, *gradients = _core.cross_entropy(x, t, w, ignore_index, code, label_smoothing, True, both)
+    results = tuple(
+        quiet(_core.cross_entropy_backward, g, each, code).astype(kind, copy=False)
+        for each, kind in zip(gradients, types, strict=True)
+        if each is not None
+    )
+    return like(results if both else results[0], grad_output, input, target)
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,11 +98,12 @@ def cross_entropy(
     """
     code = REDUCTIONS[reduction]
     probabilities = target._array.shape == input._array.shape
-    if probabilities and target._array.dtype.kind == input._array.dtype.kind == "f":
-        dtype = promote_types(input._array.dtype, target._array.dtype)
-        input, target = cast(input, dtype), cast(target, dtype)
     _refuse_grad_of_weight("cross_entropy" if probabilities else "nll_loss", weight)
     w = None if weight is None else weight._array
+    dtype = mixed_type(input._array, target._array, w)
+    if dtype is not None:
+        input, target = cast(input, dtype), cast(target, dtype)
+        w = None if w is None else w.astype(dtype, copy=False)
     edges = edges_of((input, target if probabilities else None))
     need_x = edges is not None and edges[0] is not None
     need_target = edges is not None and edges[1] is not None
@@ -121,6 +122,17 @@ def cross_entropy(
 
     name = _loss_name(input._array, probabilities, reduction, label_smoothing)
     return recorded(loss, name, edges, gradients, (None,))
+
+
+def mixed_type(x: Array, target: Array, weight: Array | None) -> np.dtype[Any] | None:
+    """The type of a loss whose target is probabilities: that of all its operands together.
+
+    None where the target is labels, or x or target is not floating.
+    """
+    if x.shape != target.shape or not x.dtype.kind == target.dtype.kind == "f":
+        return None
+    dtype = promote_types(x.dtype, target.dtype)
+    return dtype if weight is None else promote_types(dtype, weight.dtype)
 
 
 def _loss_name(x: Array, probabilities: bool, reduction: str, label_smoothing: float) -> str:
