@@ -1,5 +1,7 @@
 """Data sets, samplers and loaders against torch's: the same batches from the same seeds."""
 
+import inspect
+import multiprocessing
 import random
 from collections import OrderedDict, defaultdict, namedtuple
 
@@ -209,11 +211,75 @@ def test_workers_change_nothing():
     assert batches[0] == batches[1]
 
 
+# pairs of options that torch takes, each with its own attributes
+TAKEN = [
+    {"timeout": 0},
+    {"worker_init_fn": print},
+    {"pin_memory_device": ""},
+    {"in_order": False},
+    {"num_workers": 1, "timeout": 5.5},
+    {"num_workers": 2, "prefetch_factor": 3},
+    {"num_workers": 1, "persistent_workers": True},
+    {"num_workers": 1, "multiprocessing_context": "fork"},
+    {"num_workers": 1, "multiprocessing_context": multiprocessing.get_context("spawn")},
+]
+ATTRIBUTES = (
+    "num_workers", "prefetch_factor", "persistent_workers", "timeout", "worker_init_fn",
+    "multiprocessing_context", "in_order", "pin_memory", "pin_memory_device", "generator",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("options", TAKEN, ids=str)
+def test_options_of_workers_are_taken_and_kept(options):
+    expected = theirs.DataLoader(range(7), 2, **options)
+    loader = ours.DataLoader(range(7), 2, **options)
+    for name in ATTRIBUTES:
+        assert getattr(loader, name) == getattr(expected, name), name
+    assert plain(list(loader)) == plain(list(theirs.DataLoader(range(7), 2)))
+
+
+def test_arguments_stand_where_torchs_stand():
+    names = [
+        [(each.name, each.kind, each.default) for each in signature.parameters.values()]
+        for signature in (inspect.signature(data.DataLoader) for data in (ours, theirs))
+    ]
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("own_generator", [False, True])
+def test_the_order_of_epochs_loaded_by_workers_is_torchs(persistent, own_generator):
+    orders = []
+    for data, package in ((ours, cnn_mnist), (theirs, torch)):
+        package.manual_seed(5)
+        generator = package.Generator().manual_seed(3) if own_generator else None
+        loader = data.DataLoader(
+            range(9), 4, shuffle=True, num_workers=1, generator=generator,
+            persistent_workers=persistent, collate_fn=list,
+        )  # fmt: skip
+        orders.append([plain(list(loader)) for _ in range(3)])
+    assert orders[0] == orders[1]
+
+
 ERRORS = [
     lambda data, t: data.DataLoader(range(3), 0),
     lambda data, t: data.DataLoader(range(3), 1.5),
     lambda data, t: data.DataLoader(range(3), True),
     lambda data, t: data.DataLoader(range(3), num_workers=-1),
+    lambda data, t: data.DataLoader(range(3), timeout=-1),
+    lambda data, t: data.DataLoader(range(3), num_workers=1, timeout=-0.5),
+    lambda data, t: data.DataLoader(range(3), timeout="a"),
+    lambda data, t: list(data.DataLoader(range(3), timeout=1)),
+    lambda data, t: data.DataLoader(range(3), prefetch_factor=2),
+    lambda data, t: data.DataLoader(range(3), num_workers=1, prefetch_factor=-1),
+    lambda data, t: data.DataLoader(range(3), persistent_workers=True),
+    lambda data, t: data.DataLoader(range(3), multiprocessing_context="fork"),
+    lambda data, t: data.DataLoader(range(3), num_workers=1, multiprocessing_context="knife"),
+    lambda data, t: data.DataLoader(range(3), num_workers=1, multiprocessing_context=3),
+    lambda data, t: data.DataLoader(
+        range(3), 1, None, None, None, 0, None, False, False, 0, None, None, None, 2
+    ),
+    lambda data, t: setattr(data.DataLoader(range(3)), "persistent_workers", True),
     lambda data, t: data.DataLoader(range(3), shuffle=True, sampler=[1]),
     lambda data, t: data.DataLoader(range(3), 2, batch_sampler=[[1]]),
     lambda data, t: data.DataLoader(range(3), batch_sampler=[[1]], drop_last=True),

@@ -32,21 +32,32 @@ class DataLoader:
         it, and here the calling process loads them all.
     collate_fn : callable, optional
         Makes a batch of a list of items; `default_collate` without it.
-    pin_memory : bool
+    pin_memory, pin_memory_device : bool, str
         Taken as `num_workers` is; there is no device to pin memory for.
     drop_last : bool
         Leave out a last batch that would be shorter.
+    timeout, worker_init_fn, multiprocessing_context, prefetch_factor, in_order
+        Checked as torch checks them, and kept: they are about worker processes, of which
+        there are none, so `worker_init_fn` is not called.
     generator : Generator, optional
         Drawn from instead of the default one: a base seed for every iterator, and the
         permutation where `shuffle` is set.
+    persistent_workers : bool
+        As in torch the base seed is then drawn once, by the first iterator.
 
     Raises
     ------
     ValueError
         When options exclude each other or a number is out of range.
+    TypeError
+        When `multiprocessing_context` is neither a context nor a name.
+    AssertionError
+        From iterating, when there is a `timeout` but `num_workers` is 0.
     """
 
-    _fixed = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset")
+    _fixed = (
+        "batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"
+    )  # fmt: skip
     _initialized = False
 
     def __init__(
@@ -60,28 +71,21 @@ class DataLoader:
         collate_fn: Callable[[list[Any]], Any] | None = None,
         pin_memory: bool = False,
         drop_last: bool = False,
-        *,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
         generator: Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
     ) -> None:
-        if num_workers < 0:
-            raise ValueError(
-                "num_workers option should be non-negative; "
-                "use num_workers=0 to disable multiprocessing."
-            )
-        if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle")
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        multiprocessing_context = _context(multiprocessing_context, num_workers)
+        _check_batches(batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
-            if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, "
-                    "shuffle, sampler, and drop_last"
-                )
             batch_size = None
-        elif batch_size is None and drop_last:
-            raise ValueError(
-                "batch_size=None option disables auto-batching "
-                "and is mutually exclusive with drop_last"
-            )
         if sampler is None:
             sampler = (
                 RandomSampler(dataset, generator=generator)
@@ -96,11 +100,19 @@ class DataLoader:
         self.batch_sampler = batch_sampler
         self.drop_last = drop_last
         self.num_workers = num_workers
+        self.prefetch_factor = 2 if num_workers > 0 and prefetch_factor is None else prefetch_factor
+        self.persistent_workers = persistent_workers
+        self.timeout = timeout
+        self.worker_init_fn = worker_init_fn
+        self.multiprocessing_context = multiprocessing_context
+        self.in_order = in_order
         self.pin_memory = pin_memory
+        self.pin_memory_device = pin_memory_device
         self.generator = generator
-        self.collate_fn = collate_fn or (
-            default_convert if batch_sampler is None else default_collate
-        )
+        if collate_fn is None:
+            collate_fn = default_convert if batch_sampler is None else default_collate
+        self.collate_fn = collate_fn
+        self._seeded = False  # the base seed of persistent workers is drawn
         self._initialized = True
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -112,7 +124,11 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[Any]:
         indices = iter(self.sampler if self.batch_sampler is None else self.batch_sampler)
-        draw_seed(self.generator)  # the base seed of torch's workers, drawn by every iterator
+        if not (self.persistent_workers and self._seeded):
+            draw_seed(self.generator)  # the base seed of torch's workers
+        self._seeded = True
+        if self.timeout and not self.num_workers:
+            raise AssertionError("timeout option needs num_workers > 0: nothing is waited for")
         return self._batches(indices)
 
     def _batches(self, indices: Iterator[Any]) -> Iterator[Any]:
@@ -128,6 +144,64 @@ class DataLoader:
             self.sampler
             if self.batch_sampler is None  # type: ignore[arg-type]
             else self.batch_sampler
+        )
+
+
+def _check_workers(
+    num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool
+) -> None:
+    if num_workers < 0:
+        raise ValueError(
+            "num_workers option should be non-negative; "
+            "use num_workers=0 to disable multiprocessing."
+        )
+    if timeout < 0:
+        raise ValueError("timeout option should be non-negative")
+    if num_workers == 0 and prefetch_factor is not None:
+        raise ValueError("prefetch_factor option needs num_workers > 0")
+    if prefetch_factor is not None and prefetch_factor < 0:
+        raise ValueError("prefetch_factor option should be non-negative")
+    if persistent_workers and num_workers == 0:
+        raise ValueError("persistent_workers option needs num_workers > 0")
+
+
+def _context(given: Any, num_workers: int) -> Any:
+    """The context of `multiprocessing` that is meant by a context or a start method's name."""
+    if given is None:
+        return None
+    if num_workers == 0:
+        raise ValueError("multiprocessing_context option needs num_workers > 0")
+    import multiprocessing.context  # dear, and rarely needed
+
+    if isinstance(given, str):
+        methods = multiprocessing.get_all_start_methods()
+        if given not in methods:
+            raise ValueError(
+                f"multiprocessing_context option should be a start method in {methods}, got {given!r}"
+            )
+        return multiprocessing.get_context(given)
+    if not isinstance(given, multiprocessing.context.BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a context or the name of a start method, "
+            f"got {given!r}"
+        )
+    return given
+
+
+def _check_batches(
+    batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: Any
+) -> None:
+    if sampler is not None and shuffle:
+        raise ValueError("sampler option is mutually exclusive with shuffle")
+    if batch_sampler is not None:
+        if batch_size != 1 or shuffle or sampler is not None or drop_last:
+            raise ValueError(
+                "batch_sampler option is mutually exclusive with batch_size, "
+                "shuffle, sampler, and drop_last"
+            )
+    elif batch_size is None and drop_last:
+        raise ValueError(
+            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
         )
 
 
