@@ -99,15 +99,6 @@ int cm_array_refer(struct cm_array *a, PyObject *object, int writable)
     return 1;
 }
 
-int cm_array_check_float(const struct cm_array *a, const char *kernel)
-{
-    if (a->type == CM_F32 || a->type == CM_F64)
-        return 0;
-    PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel,
-                 cm_type_torch_name(a));
-    return -1;
-}
-
 static int settle_with(struct cm_array *a, int flags)
 {
     PyArrayObject *array = array_of(a);
@@ -157,58 +148,14 @@ int cm_array_settle_rows(struct cm_array *a, ptrdiff_t *row_stride)
     return cm_array_settle(a);
 }
 
-int cm_array_read(struct cm_array *a, PyObject *object, const char *where,
-                  const char *kernel)
+ptrdiff_t cm_array_stride(const struct cm_array *a, int axis)
 {
-    if (cm_array_open(a, object, where) < 0 || cm_array_check_float(a, kernel) < 0)
-        return -1;
-    return cm_array_settle(a);
+    return PyArray_STRIDE(array_of(a), axis);
 }
 
-int cm_array_check_type(const struct cm_array *a, const struct cm_array *b)
+int cm_array_is_rows(const struct cm_array *a)
 {
-    if (a->type == b->type)
-        return 0;
-    PyErr_Format(PyExc_RuntimeError, "%s: expected dtype %s, got %s", a->where,
-                 cm_type_numpy_name(b), cm_type_numpy_name(a));
-    return -1;
-}
-
-PyObject *cm_shape_list(int ndim, const ptrdiff_t *shape)
-{
-    PyObject *list = PyList_New(ndim);
-    for (int i = 0; list && i < ndim; i++) {
-        PyObject *size = PyLong_FromSsize_t(shape[i]);
-        if (!size)
-            Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, i, size);
-    }
-    return list;
-}
-
-int cm_array_has_shape(const struct cm_array *a, int ndim, const ptrdiff_t *shape)
-{
-    if (a->ndim != ndim)
-        return 0;
-    for (int i = 0; i < ndim; i++)
-        if (a->shape[i] != shape[i])
-            return 0;
-    return 1;
-}
-
-int cm_array_check_shape(const struct cm_array *a, int ndim, const ptrdiff_t *shape)
-{
-    if (cm_array_has_shape(a, ndim, shape))
-        return 0;
-    PyObject *expected = cm_shape_list(ndim, shape);
-    PyObject *got = cm_shape_list(a->ndim, a->shape);
-    if (expected && got)
-        PyErr_Format(PyExc_RuntimeError, "%s: expected shape %R, got %R", a->where,
-                     expected, got);
-    Py_XDECREF(expected);
-    Py_XDECREF(got);
-    return -1;
+    return PyArray_IS_C_CONTIGUOUS(array_of(a));
 }
 
 int cm_array_new(struct cm_array *a, int ndim, const ptrdiff_t *shape,
@@ -335,6 +282,45 @@ PyObject *cm_ndarray_copy(PyObject *object)
 {
     return PyArray_FromAny(object, NULL, 0, 0,
                            NPY_ARRAY_ENSUREARRAY | NPY_ARRAY_ENSURECOPY, NULL);
+}
+
+static int same_strides(PyArrayObject *a, PyArrayObject *b)
+{
+    for (int i = 0; i < PyArray_NDIM(a); i++)
+        if (PyArray_DIM(a, i) > 1 && PyArray_STRIDE(a, i) != PyArray_STRIDE(b, i))
+            return 0;
+    return 1;
+}
+
+/* A new array of array's type and of model's shape and order in memory. */
+static PyArrayObject *new_like(PyArrayObject *model, PyArrayObject *array, int rows)
+{
+    PyArray_Descr *descr = PyArray_DESCR(array);
+    Py_INCREF(descr);
+    return (PyArrayObject *)PyArray_NewLikeArray(
+        model, rows ? NPY_CORDER : NPY_KEEPORDER, descr, 0);
+}
+
+PyObject *cm_ndarray_laid_out(PyObject *object, PyObject *like)
+{
+    PyArrayObject *array = (PyArrayObject *)cm_ndarray_of(object), *copy = NULL;
+    if (!array)
+        return NULL;
+    PyArrayObject *model =
+        like && PyArray_CheckExact(like) ? (PyArrayObject *)like : array;
+    const int rows = model == array || PyArray_IS_C_CONTIGUOUS(model) ||
+                     PyArray_NDIM(model) != PyArray_NDIM(array);
+    if (PyArray_SIZE(array) == 0 || (rows && PyArray_IS_C_CONTIGUOUS(array)))
+        return (PyObject *)array;
+    copy = new_like(rows ? array : model, array, rows);
+    if (copy && !rows && !same_strides(copy, model)) /* gaps, or shared memory */
+        Py_SETREF(copy, new_like(array, array, 1));
+    if (copy && same_strides(copy, array))
+        Py_SETREF(copy, (PyArrayObject *)Py_NewRef(array));
+    else if (copy && PyArray_CopyInto(copy, array) < 0)
+        Py_CLEAR(copy);
+    Py_DECREF(array);
+    return (PyObject *)copy;
 }
 
 /* First byte of the array's memory and the byte behind its last. */

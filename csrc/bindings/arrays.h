@@ -54,6 +54,10 @@ int cm_array_has_shape(const struct cm_array *a, int ndim, const ptrdiff_t *shap
  */
 PyObject *cm_shape_list(int ndim, const ptrdiff_t *shape);
 
+/* Bytes from one index to the next; whether the elements lie row after row. */
+ptrdiff_t cm_array_stride(const struct cm_array *a, int axis);
+int cm_array_is_rows(const struct cm_array *a);
+
 /* A new array of undefined values. */
 int cm_array_new(struct cm_array *a, int ndim, const ptrdiff_t *shape,
                  enum cm_type type);
@@ -88,6 +92,9 @@ PyObject *cm_array_scale(const struct cm_array *gradient, const struct cm_array 
 PyObject *cm_ndarray_of(PyObject *object);
 /* The same, always a copy. */
 PyObject *cm_ndarray_copy(PyObject *object);
+/* The array itself, or a copy that lies in memory in the order of `like`, an array of its
+   shape; row after row where there is none, or its elements have gaps or share memory. */
+PyObject *cm_ndarray_laid_out(PyObject *object, PyObject *like);
 /* Whether it is a plain array that looks at nobody else's memory. */
 int cm_ndarray_owns(PyObject *object);
 

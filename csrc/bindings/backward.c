@@ -132,8 +132,6 @@ static int check_saved(const struct cm_node *node)
 static int check_grad(const struct cm_state *state, const struct cm_storage *s,
                       PyObject *gradient)
 {
-    if (!s->grad || s->grad == Py_None)
-        return 0;
     if (!PyObject_TypeCheck(s->grad, state->tape.storage_type) ||
         !cm_storage_of(s->grad)->array) {
         PyErr_SetString(PyExc_TypeError, "_grad must be a Tensor or None");
@@ -240,13 +238,26 @@ static int step(struct walk *w, struct cm_node *node, PyObject *gradient)
     return status;
 }
 
+/* Before any Tensor changes: a gradient that becomes a leaf's own lies in memory as the
+   leaf does, and one that is added can be. */
+static int prepare(const struct walk *w, PyObject *tensor, PyObject *sum)
+{
+    const struct cm_storage *s = cm_storage_of(tensor);
+    if (s->grad && s->grad != Py_None)
+        return check_grad(w->state, s, sum);
+    const int leaf = !s->node || s->node == Py_None;
+    PyObject *own = cm_ndarray_laid_out(sum, leaf ? s->array : NULL);
+    const int status = own ? PyDict_SetItem(w->sums, tensor, own) : -1;
+    Py_XDECREF(own);
+    return status;
+}
+
 /* Tensors change only when all went well; those that no longer want a gradient do not. */
 static int accumulate_all(const struct walk *w)
 {
     PyObject *tensor, *sum;
     for (Py_ssize_t at = 0; PyDict_Next(w->sums, &at, &tensor, &sum);)
-        if (cm_storage_of(tensor)->requires_grad &&
-            check_grad(w->state, cm_storage_of(tensor), sum) < 0)
+        if (cm_storage_of(tensor)->requires_grad && prepare(w, tensor, sum) < 0)
             return -1;
     for (Py_ssize_t at = 0; PyDict_Next(w->sums, &at, &tensor, &sum);)
         if (cm_storage_of(tensor)->requires_grad &&

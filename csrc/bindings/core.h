@@ -37,6 +37,7 @@ extern PyMethodDef cm_linear_methods[];
 extern PyMethodDef cm_losses_methods[];
 extern PyMethodDef cm_machine_methods[];
 extern PyMethodDef cm_optimiser_methods[];
+extern PyMethodDef cm_order_methods[];
 extern PyMethodDef cm_record_methods[];
 extern PyMethodDef cm_rows_methods[];
 extern PyMethodDef cm_threads_methods[];

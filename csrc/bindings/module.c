@@ -30,10 +30,10 @@ static int core_exec(PyObject *module)
 {
     struct cm_state *state = cm_state_of(module);
     PyMethodDef *parts[] = {
-        cm_functional_methods, cm_linear_methods,     cm_losses_methods,
-        cm_machine_methods,    cm_optimiser_methods,  cm_rows_methods,
-        cm_threads_methods,    cm_forward_methods,    cm_record_methods,
-        cm_backward_methods,   cm_arithmetic_methods,
+        cm_functional_methods, cm_linear_methods,    cm_losses_methods,
+        cm_machine_methods,    cm_optimiser_methods, cm_order_methods,
+        cm_rows_methods,       cm_threads_methods,   cm_forward_methods,
+        cm_record_methods,     cm_backward_methods,  cm_arithmetic_methods,
     };
     if (cm_arrays_init() < 0 || cm_machine_init(state) < 0 ||
         cm_threads_init(state) < 0 || cm_tape_init(&state->tape, module) < 0)

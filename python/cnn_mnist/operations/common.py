@@ -158,9 +158,20 @@ def compute(kernel: Callable[..., Array | None], function: Any, x: Array, y: Arr
 def broadcast(function: Callable[..., Any], x: Array, y: Array) -> Any:
     """function(x, y) without warnings; shapes that do not fit raise torch's error."""
     try:
-        return quiet(function, x, y)
+        return laid_out(quiet(function, x, y), x, y)
     except ValueError as error:
         raise _mismatch(x, y) or error from None
+
+
+def laid_out(out: Any, *operands: Array) -> Any:
+    """`out`, computed from the operands, in torch's order in memory."""
+    order = _core.memory_order(*operands)
+    if order is None:
+        return out
+    rows = np.transpose(out, order)
+    if rows.flags.c_contiguous:
+        return out
+    return np.ascontiguousarray(rows).transpose(np.argsort(order))
 
 
 def _mismatch(x: Array, y: Array) -> RuntimeError | None:

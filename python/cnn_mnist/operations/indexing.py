@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _core
 from ..dtypes import of_numpy
 from ..tape import Array, Storage, edges_of, make_node, record, view, wants_grad
 from .common import NUMBER, array_like, element, sum_to, to_array
@@ -43,7 +44,14 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         np.add.at(dx, picks, g)  # an element picked twice gets both gradients
         return (dx,)
 
-    return record(x[arrays], "IndexBackward0", (input,), gradients, (None,))
+    return record(_taken(x, arrays), "IndexBackward0", (input,), gradients, (None,))
+
+
+def _taken(x: Array, arrays: tuple[Any, ...]) -> Array:
+    """A copy of x[arrays], row after row where x is: NumPy puts the arrays' dimensions first."""
+    order = _core.memory_order(x)
+    rows = order is None or order == (*range(x.ndim),)
+    return np.asarray(x[arrays], order="C" if rows else None)
 
 
 def _basic(input: Tensor, picked: Any, name: str) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _core
 from ..dtypes import F32, I64
 from ..tape import Array, record
-from .common import NUMBER, cast, element, number, quiet
+from .common import NUMBER, cast, element, laid_out, number, quiet
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -26,7 +26,7 @@ def exp(input: Tensor) -> Tensor:
     Integers give float32. float32 results are within 1 ULP.
     """
     input = _floating(input)
-    y = _core.exp(input._array)
+    y = laid_out(_core.exp(input._array), input._array)
     return record(y, "ExpBackward0", (input,), lambda g: (g * y,), (), True)
 
 
@@ -34,7 +34,7 @@ def log(input: Tensor) -> Tensor:
     """Natural logarithm of each element. d log(x) = dx / x."""
     input = _floating(input)
     x = input._array
-    return record(_core.log(x), "LogBackward0", (input,), lambda g: (g / x,), (input,))
+    return record(laid_out(_core.log(x), x), "LogBackward0", (input,), lambda g: (g / x,), (input,))
 
 
 def sqrt(input: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def relu(input: Tensor) -> Tensor:
         if x.dtype.kind == "b":
             raise RuntimeError("Boolean inputs not supported for relu")
         return record(np.maximum(x, 0), "ReluBackward0", (input,), lambda g: (g,))
-    y = _core.relu(x)
+    y = laid_out(_core.relu(x), x)
     return record(y, "ReluBackward0", (input,), lambda g: (_core.relu_backward(g, y),), (), True)
 
 

@@ -1,0 +1,62 @@
+"""Where the elements of results and gradients lie in memory: torch's strides.
+
+They decide whether `view` works: `(x.t() + 1).view(-1)` raises, `w.grad.view(-1)` does not.
+"""
+
+import numpy as np
+import pytest
+import torch
+from both import agree, cases, programs
+
+import cnn_mnist
+
+RESULTS = """
+c.permute(2, 0, 1).exp().stride(); c.permute(1, 0, 2).relu().stride(); (c.transpose(0, 1) + 1).stride()
+x.t().exp().view(-1); x.t()[1:].exp().stride(); x.abs().t().log().stride(); T.relu(x.t()).view(-1)
+(x.t() + T.ones(3, 2)).stride(); (T.ones(3, 2) + x.t()).stride(); (c.permute(2, 0, 1) * v[:2, None]).stride()
+(c.permute(2, 0, 1) + T.ones(4, 1, 3)).stride(); (T.ones(4, 1, 3) - c.permute(2, 0, 1)).stride()
+(x.t() % v[:, None]).stride(); (x.t() > T.ones(2)).stride(); (v[:, None].expand(3, 2) / x.t()).stride()
+c[:, [0, 2]].stride(); c[:, :, k].view(-1); x[:, k].is_contiguous(); c[:, 1:, [0, 1]].stride(); c[:, [0, 1], [1, 2]].stride()
+"""
+
+GRADIENTS = """
+w = T.ones(5, 3, requires_grad=True); (x @ w.t()).sum().backward(); out = [w.grad.view(-1), w.grad.stride()]
+
+w = T.ones(2, 3, 4, requires_grad=True); w.permute(2, 0, 1).exp().sum().backward(); out = w.grad.stride()
+
+w = T.ones(3, 4).t().requires_grad_(); (w * 2).sum().backward(); out = w.grad.stride()
+
+w = T.ones(3, 4)[:, ::2].requires_grad_(); (w.t() * 2).sum().backward(); out = w.grad.stride()
+
+w = T.ones(2, 3, requires_grad=True); w.t().backward(T.ones(3, 2)); out = w.grad.view(6)
+
+w = T.ones(2, 3, requires_grad=True); w.t().logsumexp(0).sum().backward(); w.t().sum().backward(); out = w.grad.view(6)
+
+q.retain_grad(); q.t().exp().sum().backward(); out = [q.grad.stride(), r.grad.stride()]
+"""
+
+
+@pytest.mark.parametrize("code", cases(RESULTS))
+def test_results(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", programs(GRADIENTS))
+def test_gradients(code: str) -> None:
+    agree(code)
+
+
+def test_sums_of_randomly_permuted_tensors() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(400):
+        sizes = rng.integers(1, 5, rng.integers(1, 5))
+        arrays = []
+        for k in range(2):
+            kept = np.where(rng.random(len(sizes)) < 0.3 * k, 1, sizes)
+            order = rng.permutation(len(sizes))
+            array = np.ones(kept[order], np.float32).transpose(np.argsort(order))
+            arrays.append(array[..., :: rng.integers(1, 3)] if kept[-1] == 1 else array)
+        theirs = torch.from_numpy(arrays[0]) + torch.from_numpy(arrays[1])
+        ours = cnn_mnist.from_numpy(arrays[0]) + cnn_mnist.from_numpy(arrays[1])
+        steps = [(a, b) for a, b, n in zip(ours.stride(), theirs.stride(), theirs.shape) if n > 1]
+        assert all(a == b for a, b in steps), (arrays[0].strides, arrays[1].strides)
