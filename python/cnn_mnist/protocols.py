@@ -250,7 +250,7 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: 
         first = inputs[0]
         if ufunc in _UNARY or isinstance(first, Storage):
             return operation(*inputs)
-        return operation(wrap(first) if np.ndim(first) else first, *inputs[1:])
+        return operation(np.asarray(first) if np.ndim(first) else first, *inputs[1:])
     out = options.get("out", ())
     written = [each for each in (*out, *inputs[: method == "at"]) if isinstance(each, Storage)]
     for each in written:

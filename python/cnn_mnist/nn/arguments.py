@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..operations.common import to_array
+from ..operations.common import own, to_array
 from ..tape import Array, Storage, wrap
 
 _ndarray = np.ndarray
@@ -40,14 +40,19 @@ def all_tensors(a: Any, b: Any, optional: Any) -> bool:
     return optional is None or isinstance(optional, Storage)
 
 
-def as_tensor(function: str, name: str, value: Any) -> Any:
-    """The argument as a Tensor."""
-    return value if isinstance(value, Storage) else wrap(as_array(function, name, value))
+def as_tensor(function: str, name: str, value: Any, keep_beside: tuple[Any, ...] = ()) -> Any:
+    """The argument as a Tensor; an array is copied where an operation on it and one of
+    `keep_beside` is recorded that needs it again."""
+    if isinstance(value, Storage):
+        return value
+    return wrap(own(as_array(function, name, value), *keep_beside))
 
 
-def as_tensor_or_none(function: str, name: str, value: Any) -> Any:
-    """The argument as a Tensor, or None."""
-    return None if value is None else as_tensor(function, name, value)
+def as_tensor_or_none(
+    function: str, name: str, value: Any, keep_beside: tuple[Any, ...] = ()
+) -> Any:
+    """`as_tensor`, or None."""
+    return None if value is None else as_tensor(function, name, value, keep_beside)
 
 
 def as_gradient(function: str, value: Any, dtype: np.dtype[Any]) -> Array:

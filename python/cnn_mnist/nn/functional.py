@@ -74,8 +74,8 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     floats = all_arrays(input, weight, bias) and input.dtype.kind == "f"
     if floats and (bias is None or bias.size != 1):
         return _core.linear(input, weight, bias)
-    x = as_tensor("linear", "input", input)
-    w = as_tensor("linear", "weight", weight)
+    x = as_tensor("linear", "input", input, (weight,))
+    w = as_tensor("linear", "weight", weight, (input,))
     y = layers.linear(x, w, as_tensor_or_none("linear", "bias", bias))
     return y if x is input or w is weight or isinstance(bias, Storage) else y._array
 
@@ -274,8 +274,8 @@ def nll_loss(
     if all_arrays(input, target, weight):
         return _core.nll_loss(input, target, weight, ignore_index, REDUCTIONS[reduction])
     x = as_tensor("nll_loss", "input", input)
-    t = as_tensor("nll_loss", "target", target)
-    w = as_tensor_or_none("nll_loss", "weight", weight)
+    t = as_tensor("nll_loss", "target", target, (input,))
+    w = as_tensor_or_none("nll_loss", "weight", weight, (input,))
     loss = layers.nll_loss(x, t, w, ignore_index, reduction)
     return loss if x is input or t is target or isinstance(weight, Storage) else loss._array
 

@@ -18,6 +18,7 @@ from .common import (
     compute,
     element,
     floating_pair,
+    own,
     pair,
     quiet,
     sum_to,
@@ -97,7 +98,7 @@ def refuse_bool(*operands: Any) -> None:
 
 def mul(input: Any, other: Any) -> Tensor:
     """input * other."""
-    a, b, x, y = pair(input, other)
+    a, b, x, y = pair(input, other, True)
     out = compute(_core.mul, np.multiply, x, y)
     edges = edges_of((a, b))
     if edges is None:
@@ -168,7 +169,7 @@ def pos(input: Tensor) -> Tensor:
 
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent. d(x^k) = k x^(k-1) dx + x^k log(x) dk; at x = 0, k >= 0 dk counts 0."""
-    a, b, x, k = pair(input, exponent)
+    a, b, x, k = pair(input, exponent, True)
     if x.dtype.kind in "iu" and b is None and exponent < 0:
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     if x.dtype.kind == "b" and b is not None:
@@ -236,7 +237,7 @@ def remainder(input: Any, other: Any) -> Tensor:
 
     A number for `input` has no gradient in torch: `backward` through it raises.
     """
-    a, b, x, y = pair(input, other)
+    a, b, x, y = pair(input, other, True)
     out = _whole("remainder_cpu", _remainder, x, y)
     if a is None:
         return _without_gradient(out, "remainder", b)
@@ -274,8 +275,8 @@ def matmul(input: Any, other: Any) -> Tensor:
 
     out = x @ y; dx = g @ y^T, dy = x^T @ g, summed over broadcast batches.
     """
-    a, x = _matrix(input)
-    b, y = _matrix(other)
+    a, x = _matrix(input, other)
+    b, y = _matrix(other, input)
     if not x.ndim or not y.ndim:
         raise RuntimeError(
             f"both arguments to matmul need to be at least 1D, but they are {x.ndim}D and {y.ndim}D"
@@ -315,11 +316,11 @@ def rmatmul(input: Any, other: Any) -> Tensor:
     return matmul(other, input)
 
 
-def _matrix(value: Any) -> tuple[Storage, Array]:
+def _matrix(value: Any, other: Any) -> tuple[Storage, Array]:
     if not isinstance(value, Storage):
         if not array_like(value):
             raise TypeError(f"matmul: expected a Tensor, got {type(value).__name__}")
-        value = wrap(to_array(value))
+        value = wrap(own(to_array(value), other))
     return value, value._array
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _core
 from ..dtypes import BOOL, F32, I64, of_numpy, result_type
 from ..quiet import quiet
-from ..tape import Array, Storage, record, wrap
+from ..tape import Array, Storage, record, wants_grad, wrap
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -90,7 +90,14 @@ def to_array(value: Any) -> Array:
     return np.asarray(value)
 
 
-def _operand(value: Any) -> tuple[Any, np.dtype[Any], int]:
+def own(array: Array, *others: Any) -> Array:
+    """A copy if an operation on it and on one of `others` is recorded: who gave the array may
+    change it before backward, and no version counts that."""
+    tensors = (each for each in others if isinstance(each, Storage))
+    return array.copy() if wants_grad(*tensors) else array
+
+
+def _operand(value: Any, keep_beside: Any = None) -> tuple[Any, np.dtype[Any], int]:
     """`value` as a Tensor or Python number, its type, its rank in `dtypes.result_type`."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -105,14 +112,17 @@ def _operand(value: Any) -> tuple[Any, np.dtype[Any], int]:
     elif array_like(value):
         array = to_array(value)
         of_numpy(array.dtype)
-        value = wrap(array)
+        value = wrap(own(array, keep_beside))
     else:
         raise TypeError(f"expected a Tensor, an array or a number, got {type(value).__name__}")
     return value, value._array.dtype, 2 if value._array.ndim else 1
 
 
-def pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:
-    """Two operands by torch's rules of mixing: the Tensors (None for a number), their arrays."""
+def pair(a: Any, b: Any, kept: bool = False) -> tuple[Storage | None, Storage | None, Array, Array]:
+    """Two operands by torch's rules of mixing: the Tensors (None for a number), their arrays.
+
+    kept: backward uses their values.
+    """
     if isinstance(a, Storage):
         x = a._array
         if isinstance(b, Storage):
@@ -120,22 +130,25 @@ def pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:
                 return a, b, x, b._array
         elif type(b) is float and (y := _core.number(b, x)) is not None:
             return a, None, x, y
-    return _mixed_pair(a, b, result_type)
+    return _mixed_pair(a, b, result_type, kept)
 
 
 def floating_pair(a: Any, b: Any) -> tuple[Storage | None, Storage | None, Array, Array]:
     """`pair` for operations whose result is floating: integers become float32."""
-    operands = pair(a, b)
+    operands = pair(a, b, True)
     if operands[2].dtype.kind == "f":
         return operands
-    return _mixed_pair(a, b, lambda *_: F32)
+    return _mixed_pair(a, b, lambda *_: F32, True)
 
 
 def _mixed_pair(
-    a: Any, b: Any, rule: Callable[[np.dtype[Any], int, np.dtype[Any], int], np.dtype[Any]]
+    a: Any,
+    b: Any,
+    rule: Callable[[np.dtype[Any], int, np.dtype[Any], int], np.dtype[Any]],
+    kept: bool,
 ) -> tuple[Storage | None, Storage | None, Array, Array]:
-    a, a_type, a_rank = _operand(a)
-    b, b_type, b_rank = _operand(b)
+    a, a_type, a_rank = _operand(a, b if kept else None)
+    b, b_type, b_rank = _operand(b, a if kept else None)
     dtype = rule(a_type, a_rank, b_type, b_rank)
     a, x = (_operand_of(a, dtype), None) if a_rank else (None, number(a, dtype))
     b, y = (_operand_of(b, dtype), None) if b_rank else (None, number(b, dtype))
