@@ -56,6 +56,22 @@ def test_shuffled_orders_for_thousands_of_seeds_and_sizes():
         assert orders[0] == orders[1], (seed, n, batch, drop, own)
 
 
+def test_iterators_have_a_length_and_go_on_after_an_error():
+    class Holes(list):
+        def __getitem__(self, index):
+            if index == 3:
+                raise KeyError(index)
+            return index
+
+    def program(data, package):
+        batches = iter(data.DataLoader(Holes(range(8)), 2))
+        with pytest.raises(KeyError):
+            list(batches)
+        return len(batches), list(batches)
+
+    check(program)
+
+
 def test_epoch_order_is_that_of_the_loader():
     for seed in range(200):
         for own in (False, True):

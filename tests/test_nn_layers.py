@@ -206,3 +206,20 @@ def test_arrays_go_in():
     layer = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     x = np.ones((3, 2, 2), np.float32)
     assert layer(x).tolist() == layer(cnn_mnist.from_numpy(x)).tolist()
+
+
+def test_deprecated_names_of_the_reduction():
+    x, target = [[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]], [1, 2]
+    for loss in ("CrossEntropyLoss", "NLLLoss"):
+        for options in ({"size_average": False}, {"reduce": False}, {"size_average": True}):
+            results = []
+            for package in (cnn_mnist, torch):
+                with pytest.warns(UserWarning, match="size_average and reduce args"):
+                    module = getattr(package.nn, loss)(**options)
+                results.append(module(package.tensor(x), package.tensor(target)))
+            same(*results)
+        results = []
+        for package in (cnn_mnist, torch):
+            module = getattr(package.nn, loss)(package.ones(3), None, 2, None, "sum")
+            results.append(module(package.tensor(x), package.tensor(target)))
+        same(*results)

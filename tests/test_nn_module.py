@@ -199,6 +199,7 @@ def test_tied_parameters_stay_tied_in_a_copy():
         lambda nn, s: repr(s.extend([nn.ReLU()])),
         lambda nn, s: [s.insert(1, nn.Identity()), repr(s)][1],
         lambda nn, s: [s.insert(0, nn.Identity()), repr(s), list(s.state_dict())][1:],
+        lambda nn, s: repr(s.insert(0, nn.ReLU())),
         lambda nn, s: [repr(s.pop(1)), repr(s)],
         lambda nn, s: [repr(s.pop(-1)), repr(s)],
         lambda nn, s: [s.__setitem__(0, nn.ReLU()), repr(s)],

@@ -95,6 +95,7 @@ def test_parameters_of_any_layout_are_changed_in_place():
         optimizer = package.optim.SGD([param], lr=0.5, momentum=0.9)
         optimizer.step()
         optimizer.step()
+        assert optimizer.state[param]["momentum_buffer"]._version == 2
         results.append(base)
     assert_close(results[:1], results[1:])
 

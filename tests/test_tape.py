@@ -3,6 +3,7 @@
 import gc
 import sys
 import threading
+import warnings
 import weakref
 
 import numpy as np
@@ -24,6 +25,12 @@ a = T.ones(3, requires_grad=True); p = a*2; (p*p).sum().backward(); p.grad; out 
 
 a = T.ones(3, requires_grad=True); p = a*2; p.retain_grad(); (p*p).sum().backward()
 out = p.grad
+
+a = T.ones(3, requires_grad=True); p = a*2; p.retain_grad(); out = (a.retains_grad, p.retains_grad, (p*1).retains_grad)
+
+a = T.ones(3, requires_grad=True); a.sum().backward(); del a.grad; out = a.grad
+
+a = T.ones(3); b = a[1:]; b += 1; a.zero_(); p = a.detach(); p.exp_(); out = [each._version for each in (a, b, p, a.data, a * 2)]
 
 a = T.ones(3, requires_grad=True); a = a-0.1*a; out = (a.is_leaf, a.grad_fn is None, a.grad)
 
@@ -336,3 +343,16 @@ def test_gradients_of_gradients_are_refused() -> None:
 def test_no_grad_decorates_no_class() -> None:
     with pytest.raises(RuntimeError, match="Cannot decorate classes"):
         cnn_mnist.no_grad()(dict)
+
+
+def test_gradient_of_what_is_no_leaf_warns() -> None:
+    leaf = cnn_mnist.ones(3, requires_grad=True)
+    product, kept = leaf * 2, leaf * 3
+    with pytest.warns(UserWarning, match="not a leaf Tensor is being accessed"):
+        assert product.grad is None
+    kept.retain_grad()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kept.grad is None and leaf.grad is None
+        (product * kept).sum().backward()
+        assert kept.grad is not None

@@ -53,7 +53,9 @@ T.arange(5.); T.arange(1, 2, .25); T.arange(5, 0); T.arange(5, 0, -2); T.arange(
 T.arange(3, dtype=T.float32); T.arange(0., 1, .1); T.arange(0); T.arange(zi)
 T.arange(start=1, end=3); T.arange(True); T.arange(float('nan'))
 T.zeros(10**18, 10); T.ones(2**62); T.arange(1e30); T.zeros(-1); T.zeros(True); T.zeros('a')
-T.arange(0, 1, .3, dtype=T.float64); T.arange(1, 1); T.arange(float('inf')); T.arange('a')
+T.zeros(2, device='cpu'); T.ones(2, 3, device='cpu'); T.arange(3, device='cpu'); T.tensor([1.], device='cpu'); T.as_tensor([1], device='cpu')
+T.zeros(2, device='gpu'); T.tensor(1, device='gpu'); T.zeros(size=(2, 3)); T.ones(size=[2]); T.zeros(2, size=(2,)); T.arange(end=3); T.arange()
+T.arange(3, dtype=T.bool); T.arange(0, 1, .3, dtype=T.float64); T.arange(1, 1); T.arange(float('inf')); T.arange('a')
 """)
 
 CONVERSIONS = cases("""

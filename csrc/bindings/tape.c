@@ -79,7 +79,7 @@ static PyMemberDef storage_members[] = {
     {"_grad", T_OBJECT_EX, offsetof(struct cm_storage, grad), 0, NULL},
     {"_node", T_OBJECT_EX, offsetof(struct cm_storage, node), 0, NULL},
     {"_requires_grad", T_BOOL, offsetof(struct cm_storage, requires_grad), 0, NULL},
-    {"_version", T_OBJECT_EX, offsetof(struct cm_storage, version), 0, NULL},
+    {"_changes", T_OBJECT_EX, offsetof(struct cm_storage, version), 0, NULL},
     {"_view", T_OBJECT_EX, offsetof(struct cm_storage, view), 0, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(struct cm_storage, weak), READONLY,
      NULL},
@@ -236,7 +236,7 @@ static int check_version(PyObject *version)
 {
     if (cm_is_version(version))
         return 0;
-    PyErr_SetString(PyExc_TypeError, "_version must be a list of one number");
+    PyErr_SetString(PyExc_TypeError, "_changes must be a list of one number");
     return -1;
 }
 

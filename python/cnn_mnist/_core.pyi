@@ -102,7 +102,7 @@ class Storage:
     """What a Tensor is made of; `Tensor` adds the names.
 
     _array : the elements. _grad : Tensor or None. _node : the node that made it, None for a
-    leaf. _requires_grad : bool. _version : [number of in-place changes], one list for all
+    leaf. _requires_grad : bool. _changes : [number of in-place changes], one list for all
     Tensors over the same memory. _view : None, or (root, replay, spread, node): this
     is replay(root), `spread` takes its gradient to root's, recorded when root's node was `node`.
     """
@@ -111,7 +111,7 @@ class Storage:
     _grad: Any
     _node: Node | None
     _requires_grad: bool
-    _version: list[int]
+    _changes: list[int]
     _view: (
         tuple[Storage, Callable[[_Array], _Array], Callable[[_Array], _Array], Node | None] | None
     )

@@ -297,9 +297,11 @@ class SGD(Optimizer):
             group["maximize"],
             first,
         )
-        param._version[0] += 1
+        param._changes[0] += 1
         if first:
             self.state[param]["momentum_buffer"] = buffer
+        elif buffer is not None:
+            buffer._changes[0] += 2  # multiplied, then added to
 
 
 def check_sgd_options(

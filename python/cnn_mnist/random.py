@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .dtypes import F32, I64, to_numpy
-from .operations.common import new_shape, whole
+from .operations.common import check_device, new_shape, whole
 from .tape import wrap
 from .tensor import Tensor
 
@@ -35,8 +35,7 @@ class Generator:
     """
 
     def __init__(self, device: str | None = "cpu") -> None:
-        if device is not None and str(device) != "cpu":
-            raise RuntimeError(f"device: expected 'cpu', got {device!r}")
+        check_device(device)
         self.device = "cpu"
         self._core = _core.Generator()
 
@@ -349,8 +348,7 @@ def _result(
     requires_grad: bool,
 ) -> Tensor:
     """`out` when it fits, else a new Tensor to fill."""
-    if device is not None and str(device) != "cpu":
-        raise RuntimeError(f"device: expected 'cpu', got {device!r}")
+    check_device(device)
     kind = None if dtype is None else to_numpy(dtype)
     shape = new_shape(function, size, default if kind is None else kind)
     if out is None:

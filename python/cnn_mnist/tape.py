@@ -58,7 +58,7 @@ def view(
     `spread` takes the gradient of the view to the gradient of what it looks at.
     """
     result = record(replay(tensor._array), name, (tensor,), lambda g: (spread(g),))
-    result._version = tensor._version
+    result._changes = tensor._changes
     outer = tensor._view
     if outer is None:
         result._view = (tensor, replay, spread, tensor._node)

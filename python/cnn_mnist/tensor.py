@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from . import dtypes, protocols, tape
 from .operations import (
     arithmetic,
+    bounds,
     comparisons,
     conversion,
     creation,
@@ -181,13 +183,25 @@ class Tensor(Storage):
 
     @property
     def grad(self) -> Tensor | None:
-        return self._grad  # type: ignore[no-any-return]
+        grad = self._grad
+        if grad is None and not self.is_leaf and not self.retains_grad:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during backward(). If you want it to be, use "
+                ".retain_grad() on the non-leaf Tensor; if you access it by mistake, use the leaf.",
+                stacklevel=2,
+            )
+        return grad  # type: ignore[no-any-return]
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             tape.check_grad(self, value)
         self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
 
     @property
     def grad_fn(self) -> Node | None:
@@ -200,8 +214,8 @@ class Tensor(Storage):
         return self.grad_fn is None
 
     @property
-    def _version_number(self) -> int:
-        return self._version[0]
+    def _version(self) -> int:
+        return self._changes[0]
 
     def retain_grad(self) -> None:
         """Lets `backward` keep the gradient of this Tensor, which no leaf is, in `.grad`."""
@@ -209,10 +223,15 @@ class Tensor(Storage):
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         tape.retain(self)
 
+    @property
+    def retains_grad(self) -> bool:
+        """Whether it is no leaf and `backward` keeps its gradient, as `retain_grad` asked."""
+        return self._node is not None and self._node.retained is not None
+
     def detach(self) -> Tensor:
         """The same memory as a Tensor without history."""
         result = wrap(self._array)
-        result._version = self._version
+        result._changes = self._changes
         return result
 
     def detach_(self) -> Tensor:
@@ -315,8 +334,8 @@ class Tensor(Storage):
     log = pointwise.log
     sqrt = pointwise.sqrt
     relu = pointwise.relu
-    clamp = pointwise.clamp
-    clamp_min = pointwise.clamp_min
+    clamp = bounds.clamp
+    clamp_min = bounds.clamp_min
     softmax = rows.softmax
     log_softmax = rows.log_softmax
     logsumexp = rows.logsumexp

@@ -50,6 +50,7 @@ def _arrays_too(operation: Callable[..., Any]) -> Callable[..., Any]:
                 f"{operation.__name__}(): argument 'input' (position 1) must be Tensor, "
                 f"not {type(input).__name__}"
             )
+        args = tuple(wrap(each) if type(each) is np.ndarray else each for each in args)
         result = operation(wrap(to_array(input)), *args, **kwargs)
         return _arrays(result)
 

@@ -324,7 +324,7 @@ class _Run:
         """Write the trained values into the parameters."""
         self._trainer.sync()
         for _, param in self._parameters:
-            param._version[0] += 1  # a graph that saved the old values must not go backward
+            param._changes[0] += 1  # a graph that saved the old values must not go backward
 
 
 def _data(

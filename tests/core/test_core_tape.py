@@ -137,8 +137,8 @@ def test_error(call, text):
 
 # What Python code may put into the private fields is looked at before it is used.
 FIELDS = [
-    (lambda: passed(with_field(t := leaf(), "_version", 5), (t,)), "_version must be a list"),
-    (lambda: passed(with_field(t := leaf(), "_version", []), (t,)), "_version must be a list"),
+    (lambda: passed(with_field(t := leaf(), "_changes", 5), (t,)), "_changes must be a list"),
+    (lambda: passed(with_field(t := leaf(), "_changes", []), (t,)), "_changes must be a list"),
     (lambda: _core.edges_of([with_field(leaf(), "_view", 5)]), "_view must be None or"),
     (lambda: _core.edges_of([with_field(leaf(), "_view", (1, 2, 3, 4))]), "_view must be None or"),
     (lambda: with_field(leaf(), "_grad", 5).sum().backward(), "_grad must be a Tensor or None"),
@@ -160,7 +160,7 @@ def test_broken_saved_versions_raise(saved):
         y.sum().backward()
 
 
-@pytest.mark.parametrize("name", ["_version", "_view", "_grad", "_node"])
+@pytest.mark.parametrize("name", ["_changes", "_view", "_grad", "_node"])
 def test_a_field_that_was_deleted_does_no_harm(name):
     x = leaf()
     delattr(x, name)

@@ -222,14 +222,17 @@ def logsumexp_backward(
 
 
 # losses ------------------------------------------------------------------------------------
-def _reduction(reduction: str, size_average: bool | None, reduce: bool | None) -> str:
+def reduction_of(
+    reduction: str, size_average: bool | None, reduce: bool | None, stacklevel: int = 3
+) -> str:
+    """The reduction meant by its name or its deprecated names, which win."""
     if size_average is not None or reduce is not None:
         mean = size_average is None or size_average
         reduction = "none" if reduce is False else "mean" if mean else "sum"
         warnings.warn(
             "size_average and reduce args will be deprecated, "
             f"please use reduction='{reduction}' instead.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise ValueError(f"{reduction} is not a valid value for reduction: none, mean or sum")
@@ -270,7 +273,7 @@ def nll_loss(
         Sizes or types that do not fit.
     """
     if size_average is not None or reduce is not None or reduction not in REDUCTIONS:
-        reduction = _reduction(reduction, size_average, reduce)
+        reduction = reduction_of(reduction, size_average, reduce)
     if all_arrays(input, target, weight):
         return _core.nll_loss(input, target, weight, ignore_index, REDUCTIONS[reduction])
     x = as_tensor("nll_loss", "input", input)
@@ -298,7 +301,7 @@ def nll_loss_backward(
     x, t = as_array(name, "input", input), as_array(name, "target", target)
     w = None if weight is None else as_array(name, "weight", weight)
     g = as_gradient(name, grad_output, x.dtype)
-    code = REDUCTIONS[_reduction(reduction, None, None)]
+    code = REDUCTIONS[reduction_of(reduction, None, None)]
     return like(_core.nll_loss_backward(g, x, t, w, ignore_index, code), grad_output, input)
 
 
@@ -334,7 +337,7 @@ def cross_entropy(
         Sizes or types that do not fit.
     """
     if size_average is not None or reduce is not None or reduction not in REDUCTIONS:
-        reduction = _reduction(reduction, size_average, reduce)
+        reduction = reduction_of(reduction, size_average, reduce)
     if all_tensors(input, target, weight):
         return layers.cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     if all_arrays(input, target, weight) and target.dtype.kind != "f":
@@ -377,7 +380,7 @@ def cross_entropy_backward(
         x, t = x.astype(dtype, copy=False), t.astype(dtype, copy=False)
         w = None if w is None else w.astype(dtype, copy=False)
     g = as_gradient(name, grad_output, x.dtype)
-    code = REDUCTIONS[_reduction(reduction, None, None)]
+    code = REDUCTIONS[reduction_of(reduction, None, None)]
     _, *gradients = _core.cross_entropy(x, t, w, ignore_index, code, label_smoothing, True, both)
     results = tuple(
         quiet(_core.cross_entropy_backward, g, each, code).astype(kind, copy=False)

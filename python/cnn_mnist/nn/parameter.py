@@ -33,7 +33,7 @@ class Parameter(Tensor):
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Self:
         source = as_tensor(np.empty(0, np.float32) if data is None else data)
         param = wrap(source._array, cls)
-        param._version = source._version  # the same memory
+        param._changes = source._changes  # the same memory
         return param.requires_grad_(requires_grad)  # type: ignore[return-value]
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:

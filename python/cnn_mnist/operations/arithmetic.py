@@ -75,7 +75,8 @@ def rsub(input: Any, other: Any) -> Tensor:
     def gradients(g: Array) -> Sequence[Array | None]:
         return None if a is None else sum_to(g, shapes[0]), -sum_to(g, shapes[1])
 
-    return record(compute(_core.sub, np.subtract, x, y), "RsubBackward1", (a, b), gradients)
+    name = "RsubBackward1" if a is None else "RsubBackward0"
+    return record(compute(_core.sub, np.subtract, x, y), name, (a, b), gradients)
 
 
 def refuse_bool(*operands: Any) -> None:
@@ -116,8 +117,14 @@ def mul(input: Any, other: Any) -> Tensor:
     return recorded(out, "MulBackward0", edges, gradients, saved)
 
 
-def div(input: Any, other: Any) -> Tensor:
-    """input / other, float32 for integers. d(x/y) = dx/y - dy x/y^2."""
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """input / other, float32 for integers. d(x/y) = dx/y - dy x/y^2.
+
+    `rounding_mode` "floor" rounds down, "trunc" towards 0; then integers stay integers, and the
+    gradient is 0.
+    """
+    if rounding_mode is not None:
+        return _rounded_div(input, other, rounding_mode)
     a, b, x, y = floating_pair(input, other)
     out = compute(_core.div, np.divide, x, y)
     edges = edges_of((a, b))
@@ -133,6 +140,27 @@ def div(input: Any, other: Any) -> Tensor:
         )
 
     return recorded(out, "DivBackward0", edges, gradients, (a if need_y else None, b))
+
+
+def _rounded_div(input: Any, other: Any, mode: str) -> Tensor:
+    if mode not in ("floor", "trunc"):
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'"
+        )
+    a, b, x, y = pair(input, other)
+    out = _whole(f"div_{mode}_cpu", np.floor_divide if mode == "floor" else _truncated, x, y)
+    shapes = x.shape, y.shape
+
+    def gradients(g: Array) -> Sequence[Array]:
+        return np.zeros(shapes[0], g.dtype), np.zeros(shapes[1], g.dtype)
+
+    return record(out, "DivBackward2", (a, b), gradients)
+
+
+def _truncated(x: Array, y: Array) -> Any:
+    if x.dtype.kind == "f":
+        return np.trunc(x / y)
+    return x // y + ((x % y != 0) & ((x < 0) != (y < 0)))
 
 
 def reciprocal(input: Tensor) -> Tensor:

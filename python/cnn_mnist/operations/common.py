@@ -158,7 +158,7 @@ def _mixed_pair(
 def _operand_of(tensor: Tensor, dtype: np.dtype[Any]) -> Tensor:
     """`cast`, but a change of `tensor` counts as one of the copy: torch saves `tensor` itself."""
     operand = cast(tensor, dtype)
-    operand._version = tensor._version
+    operand._changes = tensor._changes
     return operand
 
 
@@ -274,6 +274,12 @@ def new_shape(function: str, size: Sequence[Any], dtype: np.dtype[Any]) -> tuple
     if math.prod((max(length, 1) for length in shape), start=dtype.itemsize) >= 2**63:
         raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
     return shape
+
+
+def check_device(device: Any) -> None:
+    """RuntimeError unless it is the CPU, or None."""
+    if device is not None and str(device) != "cpu":
+        raise RuntimeError(f"device: expected 'cpu', got {device!r}")
 
 
 def whole(function: str, name: str, value: Any) -> int:

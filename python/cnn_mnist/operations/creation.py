@@ -11,13 +11,15 @@ import numpy as np
 
 from ..dtypes import BOOL, F32, F64, I64, of_numpy, promote_types, to_numpy
 from ..tape import Array, Storage, wrap
-from .common import array_like, cast, check_range, new_shape, quiet, to_array
+from .common import array_like, cast, check_device, check_range, new_shape, quiet, to_array
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A new leaf Tensor with a copy of `data`.
 
     Parameters
@@ -36,14 +38,16 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tens
     ValueError
         Sequences of unequal length.
     """
+    check_device(device)
     return _leaf(_copied(data, dtype), requires_grad)
 
 
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a Tensor that shares its memory where type and kind of `data` allow.
 
     A Tensor of the right type comes back as it is, history included.
     """
+    check_device(device)
     kind = None if dtype is None else to_numpy(dtype)
     if isinstance(data, Storage):
         return cast(data, data._array.dtype if kind is None else kind)
@@ -172,35 +176,58 @@ def _infer(data: Any) -> np.dtype[Any]:
 
 
 # from scratch ------------------------------------------------------------------------------
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A Tensor of zeros, float32 unless `dtype` says otherwise."""
-    return _leaf(np.zeros(*_sizes("zeros", size, dtype)), requires_grad)
+    check_device(device)
+    return _leaf(np.zeros(*_sizes("zeros", sizes, size, dtype)), requires_grad)
 
 
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A Tensor of ones, float32 unless `dtype` says otherwise."""
-    return _leaf(np.ones(*_sizes("ones", size, dtype)), requires_grad)
+    check_device(device)
+    return _leaf(np.ones(*_sizes("ones", sizes, size, dtype)), requires_grad)
 
 
-def _sizes(function: str, size: Sequence[Any], dtype: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of a new array."""
-    if not size:
+def _sizes(
+    function: str, sizes: Sequence[Any], size: Any, dtype: Any
+) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of a new array, from f(2, 3), f((2, 3)) or f(size=(2, 3))."""
+    if size is not None and not sizes:
+        sizes = (size,)
+    elif size is not None:
+        raise TypeError(f"{function}(): got its size by position and by name")
+    if not sizes:
         raise TypeError(f'{function}(): missing 1 required positional argument: "size"')
     kind = F32 if dtype is None else to_numpy(dtype)
-    return new_shape(function, size, kind), kind
+    return new_shape(function, sizes, kind), kind
 
 
 def arange(
-    start: float,
+    start: float | None = None,
     end: float | None = None,
     step: float = 1,
     *,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, ... below `end`; int64 for integers, float32 with a float among them."""
+    check_device(device)
     if end is None:
         start, end = 0, start
+    start = 0 if start is None else start
     start, end, step = (
         each._array.item() if isinstance(each, Storage) else each for each in (start, end, step)
     )
@@ -211,6 +238,8 @@ def arange(
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     whole = builtins.all(isinstance(each, int) for each in (start, end, step))
     kind = to_numpy(dtype) if dtype is not None else I64 if whole else F32
+    if kind.kind == "b":
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:

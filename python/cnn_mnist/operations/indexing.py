@@ -155,6 +155,11 @@ def _parse(x: Array, index: Any) -> tuple[Any, Any, str]:
         _check_int(x, index, 0)
         return (index, ...), None, "SelectBackward0"
     if type(index) is list and _means_tuple(index):
+        warnings.warn(
+            "Using a non-tuple sequence for multidimensional indexing is deprecated: "
+            "use x[tuple(seq)] instead of x[seq]",
+            stacklevel=3,
+        )
         index = tuple(index)
     items = [_item(each) for each in (index if type(index) is tuple else (index,))]
     items = _fill_ellipsis(x, items)

@@ -11,7 +11,7 @@ from .. import _core
 from .._core import grad_enabled
 from ..dtypes import of_numpy
 from ..tape import Array, Node, Storage, current, edges_of, kind_of, make_node, wants_grad, wrap
-from . import arithmetic, pointwise
+from . import arithmetic, bounds, pointwise
 from .arithmetic import add, div, mul, scaled, sub
 from .common import NUMBER, element, exactly, quiet, sum_to
 
@@ -85,7 +85,7 @@ def _dense(x: Array) -> bool:
 
 def changed(tensor: Storage) -> None:
     """Count a change of the memory, which all views of it share."""
-    tensor._version[0] += 1
+    tensor._changes[0] += 1
 
 
 def rebase(tensor: Storage, node: Node) -> None:
@@ -114,7 +114,7 @@ def _recorded(tensor: Tensor, result: Tensor) -> Tensor:
     node = result._node
     if node is not None:
         node.saved = [
-            (tensor._version, tensor._version[0]) if counter is result._version else (counter, at)
+            (tensor._changes, tensor._changes[0]) if counter is result._changes else (counter, at)
             for counter, at in node.saved
         ]
         rebase(tensor, node)
@@ -167,7 +167,7 @@ def _arithmetic(
     if prepare(tensor, source):
         return _recorded(tensor, operation(_before(tensor), other))
     if y is not None and kernel(x, y, True) is not None:
-        tensor._version[0] += 1
+        tensor._changes[0] += 1
     else:
         _store(tensor, operation(tensor, other)._array)
     return tensor
@@ -196,8 +196,10 @@ def mul_(input: Tensor, other: Any) -> Tensor:
     return _arithmetic(input, other, mul, _core.mul)
 
 
-def div_(input: Tensor, other: Any) -> Tensor:
+def div_(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """input /= other, in place."""
+    if rounding_mode is not None:
+        return _rounded_div_(input, other, rounding_mode=rounding_mode)
     return _arithmetic(input, other, div, _core.div)
 
 
@@ -209,7 +211,7 @@ def _fill(tensor: Tensor, value: Any, name: str, source: Storage | None = None) 
         quiet(tensor._array.fill, value)
     else:
         quiet(np.copyto, tensor._array, source._array, "unsafe")
-    tensor._version[0] += 1
+    tensor._changes[0] += 1
     if wanted:
         _overwritten(tensor, name, source)
     return tensor
@@ -313,9 +315,10 @@ def _in_place(operation: _Operation, name: str) -> _Operation:
 
 
 abs_: _Operation = _in_place(pointwise.abs, "abs_")
-clamp_: _Operation = _in_place(pointwise.clamp, "clamp_")
-clamp_min_: _Operation = _in_place(pointwise.clamp_min, "clamp_min_")
+clamp_: _Operation = _in_place(bounds.clamp, "clamp_")
+clamp_min_: _Operation = _in_place(bounds.clamp_min, "clamp_min_")
 exp_: _Operation = _in_place(pointwise.exp, "exp_")
+_rounded_div_: _Operation = _in_place(arithmetic.div, "div_")
 floor_divide_: _Operation = _in_place(arithmetic.floor_divide, "floor_divide_")
 log_: _Operation = _in_place(pointwise.log, "log_")
 neg_: _Operation = _in_place(arithmetic.neg, "neg_")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import _core
-from ..dtypes import F32, I64
+from ..dtypes import F32
 from ..tape import Array, record
-from .common import NUMBER, cast, element, laid_out, number, quiet
+from .common import cast, laid_out, quiet
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -65,45 +65,3 @@ def relu(input: Tensor) -> Tensor:
         return record(np.maximum(x, 0), "ReluBackward0", (input,), lambda g: (g,))
     y = laid_out(_core.relu(x), x)
     return record(y, "ReluBackward0", (input,), lambda g: (_core.relu_backward(g, y),), (), True)
-
-
-def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """Each element moved into [min, max]; the gradient passes where it was inside, bounds included."""
-    if min is None and max is None:
-        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    return _clamp(input, min, max, "ClampBackward1")
-
-
-def clamp_min(input: Tensor, min: Any) -> Tensor:
-    """max(x, min), as in the lesson's own relu; the gradient passes where x >= min."""
-    return _clamp(input, min, None, "ClampMinBackward0")
-
-
-def _bound(value: Any, dtype: np.dtype[Any]) -> Array | None:
-    if value is None:
-        return None
-    return element(value, dtype) if isinstance(value, NUMBER) else number(value, dtype)
-
-
-def _clamp(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
-    low, high = (each.item() if isinstance(each, np.generic) else each for each in (low, high))
-    for each in (low, high):
-        if isinstance(each, float) and input._array.dtype.kind != "f":
-            input = cast(input, F32)
-        elif type(each) is int and input._array.dtype.kind == "b":
-            input = cast(input, I64)
-    x = input._array
-    if x.dtype.kind == "b":
-        raise NotImplementedError("\"clamp_cpu\" not implemented for 'Bool'")
-    lower, upper = (_bound(each, x.dtype) for each in (low, high))
-
-    def gradients(g: Array) -> tuple[Array]:
-        inside = np.ones(x.shape, bool)
-        if lower is not None:
-            inside &= x >= lower
-        if upper is not None:
-            inside &= x <= upper
-        return (np.where(inside, g, np.zeros_like(g)),)
-
-    y = x if lower is None else np.maximum(x, lower)
-    return record(y if upper is None else np.minimum(y, upper), name, (input,), gradients, (input,))

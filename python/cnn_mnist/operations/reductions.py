@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import _core
 from ..dtypes import F32, F64, I64, of_numpy, to_numpy
-from ..tape import Array, record, wrap
+from ..tape import Array, Storage, record, wrap
+from .bounds import maximum, minimum
 from .common import cast, check_dim, check_dims, compute, either, quiet
 
 if TYPE_CHECKING:
@@ -211,11 +212,18 @@ def max(
     *,
     axis: Any = None,
     keepdims: bool | None = None,
+    other: Any = None,
 ) -> Any:
     """Largest element, nan if there is one; along `dim`: (values, indices).
 
+    `max(other)`, a Tensor, compares element by element.
+
     Equal largest elements share the gradient; along `dim` the index returned gets all.
     """
+    if isinstance(dim, Storage) and other is None and not keepdim:
+        dim, other = None, dim
+    if other is not None:
+        return maximum(input, other)
     return _extreme(input, dim, keepdim, axis, keepdims, "max", np.max, np.argmax, MaxAlongDim)
 
 
@@ -226,11 +234,18 @@ def min(
     *,
     axis: Any = None,
     keepdims: bool | None = None,
+    other: Any = None,
 ) -> Any:
     """Smallest element, nan if there is one; along `dim`: (values, indices).
 
+    `min(other)`, a Tensor, compares element by element.
+
     Equal smallest elements share the gradient; along `dim` the index returned gets all.
     """
+    if isinstance(dim, Storage) and other is None and not keepdim:
+        dim, other = None, dim
+    if other is not None:
+        return minimum(input, other)
     return _extreme(input, dim, keepdim, axis, keepdims, "min", np.min, np.argmin, MinAlongDim)
 
 
@@ -247,6 +262,8 @@ def _extreme(
 ) -> Any:
     dim = either("dim", dim, "axis", axis, None)
     keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    if isinstance(dim, Storage):
+        raise TypeError(f"{name}(): argument 'dim' must be int, not Tensor")
     x = input._array
     title = name.capitalize()
     if dim is not None:

@@ -50,8 +50,7 @@ class _Container(Module):
         self.add_module(str(len(self)), module)
         return self
 
-    def insert(self, index: int, module: Module) -> Self:
-        """Add a module before position `index`; return the container."""
+    def _insert(self, index: int, module: Module) -> None:
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}")
         if not -len(self) <= index <= len(self):
@@ -59,7 +58,6 @@ class _Container(Module):
         modules = list(self._modules.values())
         modules.insert(index, module)
         self._replace((str(i), each) for i, each in enumerate(modules))
-        return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add all of `modules` at the end; return the container."""
@@ -108,6 +106,11 @@ class Sequential(_Container):
     def __iadd__(self, other: Any) -> Self:
         return self.extend(list(self._checked(other)))
 
+    def insert(self, index: int, module: Module) -> Self:
+        """Add a module before position `index`; return the container."""
+        self._insert(index, module)
+        return self
+
     @staticmethod
     def _checked(other: Any) -> Sequential:
         if not isinstance(other, Sequential):
@@ -134,6 +137,10 @@ class ModuleList(_Container):
         super().__init__()
         if modules is not None:
             self.extend(modules)
+
+    def insert(self, index: int, module: Module) -> None:
+        """Add a module before position `index`."""
+        self._insert(index, module)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):

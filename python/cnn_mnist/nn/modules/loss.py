@@ -18,8 +18,17 @@ class _ClassLoss(Module):
     ignore_index: int
     reduction: str
 
-    def __init__(self, weight: Any, ignore_index: int, reduction: str) -> None:
+    def __init__(
+        self,
+        weight: Any,
+        size_average: bool | None,
+        ignore_index: int,
+        reduce: bool | None,
+        reduction: str,
+    ) -> None:
         super().__init__()
+        if size_average is not None or reduce is not None:
+            reduction = F.reduction_of(reduction, size_average, reduce, stacklevel=4)
         if array_like(weight):
             weight = as_tensor(weight)
         self.register_buffer("weight", weight)
@@ -34,6 +43,8 @@ class NLLLoss(_ClassLoss):
     ----------
     weight : Tensor, optional
         Shape (C,): a factor for each class.
+    size_average, reduce : bool, optional
+        Deprecated names of `reduction`.
     ignore_index : int
         Rows with this target count nothing.
     reduction : {'mean', 'sum', 'none'}
@@ -45,9 +56,14 @@ class NLLLoss(_ClassLoss):
     """
 
     def __init__(
-        self, weight: Any = None, *, ignore_index: int = -100, reduction: str = "mean"
+        self,
+        weight: Any = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
     ) -> None:
-        super().__init__(weight, ignore_index, reduction)
+        super().__init__(weight, size_average, ignore_index, reduce, reduction)
 
     def forward(self, input: Any, target: Any) -> Any:
         return F.nll_loss(
@@ -66,6 +82,8 @@ class CrossEntropyLoss(_ClassLoss):
     ----------
     weight : Tensor, optional
         Shape (C,): a factor for each class.
+    size_average, reduce : bool, optional
+        Deprecated names of `reduction`.
     ignore_index : int
         Rows with this target count nothing.
     reduction : {'mean', 'sum', 'none'}
@@ -82,12 +100,13 @@ class CrossEntropyLoss(_ClassLoss):
     def __init__(
         self,
         weight: Any = None,
-        *,
+        size_average: bool | None = None,
         ignore_index: int = -100,
+        reduce: bool | None = None,
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(weight, ignore_index, reduction)
+        super().__init__(weight, size_average, ignore_index, reduce, reduction)
         self.label_smoothing = label_smoothing
 
     def forward(self, input: Any, target: Any) -> Any:

@@ -248,6 +248,15 @@ class Module(_core.Attributes):
         path, _, name = target.rpartition(".")
         return member(self.get_submodule(path), name, Parameter, "nn.Parameter")
 
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a path such as ``"layers.0.scale"``."""
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        buffer = member(module, name, Tensor, "a buffer")
+        if name not in module._buffers:
+            raise AttributeError(f"`{name}` is not a buffer")
+        return buffer
+
     # Changing all of it -------------------------------------------------------------------
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:

@@ -129,15 +129,7 @@ class DataLoader:
         self._seeded = True
         if self.timeout and not self.num_workers:
             raise AssertionError("timeout option needs num_workers > 0: nothing is waited for")
-        return self._batches(indices)
-
-    def _batches(self, indices: Iterator[Any]) -> Iterator[Any]:
-        if self.batch_sampler is None:
-            yield from (self.collate_fn(self.dataset[index]) for index in indices)
-            return
-        for batch in indices:
-            rows = _rows(self.dataset, batch) if self.collate_fn is default_collate else None
-            yield self.collate_fn(_items(self.dataset, batch)) if rows is None else rows
+        return _Batches(self, indices)
 
     def __len__(self) -> int:
         return len(
@@ -145,6 +137,28 @@ class DataLoader:
             if self.batch_sampler is None  # type: ignore[arg-type]
             else self.batch_sampler
         )
+
+
+class _Batches:
+    """One pass over a loader; it goes on after an error of the data set, as torch's does."""
+
+    def __init__(self, loader: DataLoader, indices: Iterator[Any]) -> None:
+        self._loader, self._indices = loader, indices
+        self._dataset, self._collate = loader.dataset, loader.collate_fn
+        self._one_by_one = loader.batch_sampler is None
+
+    def __iter__(self) -> _Batches:
+        return self
+
+    def __next__(self) -> Any:
+        indices = next(self._indices)
+        if self._one_by_one:
+            return self._collate(self._dataset[indices])
+        rows = _rows(self._dataset, indices) if self._collate is default_collate else None
+        return self._collate(_items(self._dataset, indices)) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self._loader)
 
 
 def _check_workers(

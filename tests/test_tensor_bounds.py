@@ -1,0 +1,60 @@
+"""clamp with Tensors for bounds, max and min of two Tensors, division that rounds: as in torch."""
+
+import pytest
+from both import agree, cases, programs
+
+VALUES = cases("""
+x.clamp(v); x.clamp(v, z); x.clamp(max=v); x.clamp(z); x.clamp(v, 2.); x.clamp(1, v); x.clamp_min(y); x.clamp_min('a')
+x.clamp('a'); x.clamp([1, 2]); i.clamp(z); i.clamp(T.tensor(2), v); i.clamp(zi); i.clamp(d); b.clamp(b); b.clamp(i); x.clamp(T.ones(2))
+n.clamp(T.ones(2)); x.clamp(n[0, 1]); x.clamp(T.tensor(3.), T.tensor(1.)); u.clamp(zi, i); x.clone().clamp_(v); i.clone().clamp_(v); x[:1].clamp_(y)
+T.max(x, y); x.max(v); x.max(z); i.max(zi); i.max(v); T.max(i, k); x.max(other=y); x.min(v); u.min(i); b.max(~b); n.max(z)
+x.max(T.ones(2)); T.max(x, 1); T.max(x, z, True); x.max(y, keepdim=True); x.max([1]); d.min(v); x.t().max(y.t()).stride()
+x.div(y, rounding_mode='floor'); x.div(2, rounding_mode='trunc'); i.div(-2, rounding_mode='floor'); i.div(-zi, rounding_mode='trunc')
+u.div(2, rounding_mode='trunc'); x.div(0, rounding_mode='trunc'); i.div(0, rounding_mode='trunc'); b.div(b, rounding_mode='floor')
+x.div(2, rounding_mode='ceil'); x.div(v, rounding_mode=None); x.div_(2, rounding_mode='floor'); i.div_(2, rounding_mode='trunc'); i.div_(2.5, rounding_mode='floor')
+i.div_(2); r.div(y, rounding_mode='floor'); r.max(y); r.clamp(y); r.clamp_min(y); r.__rsub__(y); r.min(y)
+""")
+
+GRADIENTS = programs("""
+y.requires_grad_(); r.clamp(y, y + 1).backward(c[0, :2, :3]); out = r.grad, y.grad
+
+y.requires_grad_(); r.clamp(y + 1, y).backward(c[0, :2, :3]); out = r.grad, y.grad
+
+v.requires_grad_(); r.clamp(max=v).backward(c[0, :2, :3]); out = r.grad, v.grad
+
+z.requires_grad_(); r.clamp(z).backward(c[0, :2, :3]); out = r.grad, z.grad
+
+v.requires_grad_(); r.clamp_min(v).backward(c[0, :2, :3]); out = r.grad, v.grad
+
+v.requires_grad_(); q.clamp_(v); q.backward(c[0, :2, :3]); out = r.grad, v.grad
+
+v.requires_grad_(); q.clamp_(T.zeros(3), v); q.backward(c[0, :2, :3]); out = r.grad, v.grad, q
+
+v.requires_grad_(); T.max(r, v).backward(c[0, :2, :3]); out = r.grad, v.grad
+
+r.max(r.detach()).sum().backward(); r.min(z).sum().backward(); out = r.grad
+
+d.requires_grad_(); r.max(d).sum().backward(); out = r.grad, d.grad
+
+r.div(y, rounding_mode='trunc').sum().backward(); out = r.grad
+""")
+
+
+@pytest.mark.parametrize("code", VALUES)
+def test_values(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("code", GRADIENTS)
+def test_gradients(code: str) -> None:
+    agree(code)
+
+
+@pytest.mark.parametrize("size", [1, 3, 8, 17])
+@pytest.mark.parametrize(
+    "clamped", ["clamp(0, 1)", "clamp_min(0)", "clamp_min(-0.)", "clamp(max=0)"]
+)
+def test_zeros_keep_their_sign(size: int, clamped: str) -> None:
+    agree(f"1 / T.tensor([-0., 0., -1.] * {size}).{clamped}")
+    agree(f"1 / T.zeros({size}).{clamped}")
+    agree(f"1 / (-T.zeros({size})).{clamped}")
