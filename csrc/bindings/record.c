@@ -6,6 +6,11 @@
 /* Whether operations are recorded: a switch of each thread. */
 static _Thread_local int grad_disabled;
 
+int cm_grad_enabled(void)
+{
+    return !grad_disabled;
+}
+
 static struct cm_tape *tape_of(PyObject *module)
 {
     return &cm_state_of(module)->tape;

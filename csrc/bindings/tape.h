@@ -53,6 +53,8 @@ static inline struct cm_node *cm_node_of(PyObject *self)
     return (struct cm_node *)self;
 }
 
+/* Whether this thread records operations. */
+int cm_grad_enabled(void);
 /* A new leaf of `kind` over `array`; a new reference or NULL. */
 PyObject *cm_wrap(PyTypeObject *kind, PyObject *array);
 /* A new node. Takes the reference to `saved`, a list, and no other. */

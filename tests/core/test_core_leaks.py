@@ -54,10 +54,11 @@ def poll(*_):
 
 
 RIGHT = {
-    "add": lambda: _core.add(X, X, False),
-    "sub": lambda: _core.sub(X, SCALAR, False),
-    "mul in place": lambda: _core.mul(X.copy(), X, True),
-    "div of others": lambda: _core.div(X.T, SWAPPED, False),
+    "add": lambda: _core.add(X, X),
+    "sub": lambda: _core.sub(X, SCALAR),
+    "mul in place": lambda: _core.mul_(leaf(), leaf()),
+    "sub of a number": lambda: (_core.sub_(leaf(), 0.5), _core.zero_(leaf())),
+    "div of others": lambda: (_core.div(X.T, SWAPPED), _core.div_(leaf(), X)),
     "number": lambda: (_core.number(0.5, X), _core.number(0.5, TARGET)),
     "wrap": lambda: _core.wrap(SCALAR),
     "edges_of": lambda: _core.edges_of([leaf(), None]),

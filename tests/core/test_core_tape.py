@@ -37,11 +37,13 @@ def test_arithmetic_is_numpys(name, dtype):
         for y in (np.asarray(random.normal(size=shape), dtype), np.asarray(3, dtype)):
             expected = np.asarray(OPERATIONS[name](x, y))
             before = x.copy()
-            np.testing.assert_array_equal(getattr(_core, name)(x, y, False), expected, strict=True)
+            np.testing.assert_array_equal(getattr(_core, name)(x, y), expected, strict=True)
             np.testing.assert_array_equal(x, before)
-            changed = x.copy()
-            assert getattr(_core, name)(changed, y, True) is changed
+            changed = cnn_mnist.from_numpy(x.copy())
+            other = cnn_mnist.from_numpy(y)
+            assert getattr(_core, f"{name}_")(changed, other)
             np.testing.assert_array_equal(changed, expected)
+            assert changed._changes == [1]
 
 
 def read_only():
@@ -54,30 +56,69 @@ class Subclass(np.ndarray):
     pass
 
 
+OTHER_OPERANDS = [
+    (X, X[0]),
+    (X[0], X),
+    (X, X.astype(np.float64)),
+    (X.astype(np.float64), X),
+    (X.astype(np.int64), X.astype(np.int64)),
+    (X.astype(np.float16), X.astype(np.float16)),
+    (X.T, X.T),
+    (X[:, ::2], X[:, ::2]),
+    (X.astype(">f4"), X.astype(">f4")),
+    (X.view(Subclass), X),
+]
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.parametrize(
-    ("x", "y", "in_place"),
-    [
-        (X, X[0], False),
-        (X[0], X, True),
-        (X, X.astype(np.float64), False),
-        (X.astype(np.float64), X, True),
-        (X.astype(np.int64), X.astype(np.int64), False),
-        (X.astype(np.float16), X.astype(np.float16), False),
-        (X.T, X.T, False),
-        (X[:, ::2], X[:, ::2], True),
-        (X.astype(">f4"), X.astype(">f4"), False),
-        (X.view(Subclass), X, False),
-        (X, 2.0, False),
-        ([1.0], X, False),
-        (None, None, False),
-        (read_only(), X, True),
-    ],
-)
-def test_other_operands_are_left_to_numpy(name, x, y, in_place):
+@pytest.mark.parametrize(("x", "y"), [*OTHER_OPERANDS, (X, 2.0), ([1.0], X), (None, None)])
+def test_other_operands_are_left_to_numpy(name, x, y):
     before = np.array(x)
-    assert getattr(_core, name)(x, y, in_place) is None
+    assert getattr(_core, name)(x, y) is None
     np.testing.assert_array_equal(np.array(x), before)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize(("x", "y"), [*OTHER_OPERANDS, (read_only(), X)])
+def test_other_operands_are_not_changed_in_place(name, x, y):
+    before = x.copy()
+    tensor = _core.wrap(x.copy("K") if x.flags.writeable else x)
+    tensor._array = x  # whatever wrap makes of it
+    for other in (_core.wrap(y), y, 2, None, "a"):
+        assert not getattr(_core, f"{name}_")(tensor, other)
+    np.testing.assert_array_equal(x, before)
+    assert tensor._changes == [0]
+
+
+def test_in_place_leaves_to_the_tape_what_concerns_it():
+    x, other = cnn_mnist.ones(3), leaf()
+    assert not _core.add_(x, other)
+    assert not _core.add_(leaf(), 1.0)
+    assert not _core.zero_(leaf())
+    assert not _core.add_(x[:], 1.0)
+    assert not _core.add_(x, other.detach()[:])
+    with cnn_mnist.no_grad():
+        for tensor in (x, leaf(), x[:]):
+            assert _core.add_(tensor, other)
+            assert _core.zero_(tensor)
+            assert tensor.tolist() == [0, 0, 0]
+    assert x._changes == [4]
+
+
+def test_in_place_refuses_what_overlaps_in_part():
+    x = cnn_mnist.arange(6.0)
+    with cnn_mnist.no_grad():
+        assert not _core.sub_(x[1:], x[:-1])
+        assert not _core.sub_(x, x[0])
+        assert _core.sub_(x[:3], x[3:])
+        assert _core.sub_(x, x)
+    assert x.tolist() == [0.0] * 6
+
+
+@pytest.mark.parametrize("name", ["add_", "zero_"])
+def test_in_place_takes_tensors_only(name):
+    arguments = () if name == "zero_" else (1.0,)
+    assert not getattr(_core, name)(X, *arguments)
 
 
 def test_number():
@@ -92,8 +133,9 @@ def test_number():
 
 # wrong arguments -------------------------------------------------------------------------------
 ERRORS = [
-    (lambda: _core.add(X, X), "add() takes exactly 3 positional arguments"),
-    (lambda: _core.div(X, X, False, 1), "div() takes exactly 3 positional arguments"),
+    (lambda: _core.add(X), "add() takes exactly 2 positional arguments"),
+    (lambda: _core.div(X, X, 1), "div() takes exactly 2 positional arguments"),
+    (lambda: _core.sub_(leaf()), "sub_() takes exactly 2 positional arguments"),
     (lambda: _core.number(1.0), "number() takes exactly 2 positional arguments"),
     (lambda: _core.number("a", X), "argument 'value' must be float, not str"),
     (lambda: _core.wrap(), "wrap() takes exactly 1"),

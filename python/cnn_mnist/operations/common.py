@@ -164,7 +164,7 @@ def _operand_of(tensor: Tensor, dtype: np.dtype[Any]) -> Tensor:
 
 def compute(kernel: Callable[..., Array | None], function: Any, x: Array, y: Array) -> Any:
     """kernel(x, y) where both are plain arrays of one shape, or y is 0-d; else function(x, y)."""
-    out = kernel(x, y, False)
+    out = kernel(x, y)
     return broadcast(function, x, y) if out is None else out
 
 

@@ -155,37 +155,32 @@ def _arithmetic(
     tensor: Tensor,
     other: Any,
     operation: Callable[[Any, Any], Tensor],
-    kernel: Callable[..., Array | None],
+    kernel: Callable[[Storage, Any], bool],
 ) -> Tensor:
-    x = tensor._array
-    y = source = None
-    if isinstance(other, Storage):
-        y, source = other._array, other
-        check_overlap(x, y)
-    elif type(other) is float:
-        y = _core.number(other, x)
+    if kernel(tensor, other):
+        return tensor
+    source = other if isinstance(other, Storage) else None
+    if source is not None:
+        check_overlap(tensor._array, source._array)
     if prepare(tensor, source):
         return _recorded(tensor, operation(_before(tensor), other))
-    if y is not None and kernel(x, y, True) is not None:
-        tensor._changes[0] += 1
-    else:
-        _store(tensor, operation(tensor, other)._array)
+    _store(tensor, operation(tensor, other)._array)
     return tensor
 
 
 def add_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """input += alpha * other, in place."""
-    return _arithmetic(input, _scaled(input, other, alpha), add, _core.add)
+    other = other if alpha == 1 else _scaled(input, other, alpha)
+    return _arithmetic(input, other, add, _core.add_)
 
 
 def sub_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """input -= alpha * other, in place."""
-    return _arithmetic(input, _scaled(input, other, alpha), sub, _core.sub)
+    other = other if alpha == 1 else _scaled(input, other, alpha)
+    return _arithmetic(input, other, sub, _core.sub_)
 
 
 def _scaled(input: Tensor, other: Any, alpha: float) -> Any:
-    if alpha == 1:
-        return other
     if isinstance(other, Storage):
         check_overlap(input._array, other._array)
     return scaled(input, other, alpha)
@@ -193,14 +188,14 @@ def _scaled(input: Tensor, other: Any, alpha: float) -> Any:
 
 def mul_(input: Tensor, other: Any) -> Tensor:
     """input *= other, in place."""
-    return _arithmetic(input, other, mul, _core.mul)
+    return _arithmetic(input, other, mul, _core.mul_)
 
 
 def div_(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """input /= other, in place."""
     if rounding_mode is not None:
         return _rounded_div_(input, other, rounding_mode=rounding_mode)
-    return _arithmetic(input, other, div, _core.div)
+    return _arithmetic(input, other, div, _core.div_)
 
 
 # filling -------------------------------------------------------------------------------------
@@ -230,7 +225,7 @@ def _overwritten(tensor: Storage, name: str, source: Storage | None = None) -> N
 
 def zero_(input: Tensor) -> Tensor:
     """All elements 0, in place."""
-    return _fill(input, 0, "ZeroBackward0")
+    return input if _core.zero_(input) else _fill(input, 0, "ZeroBackward0")
 
 
 def fill_(input: Tensor, value: Any) -> Tensor:
