@@ -47,3 +47,43 @@ def test_comparisons(code: str) -> None:
 @pytest.mark.parametrize("code", ELEMENTWISE)
 def test_elementwise(code: str) -> None:
     agree(code)
+
+
+# bad operands: the types of errors, and the order in which they are found ----------------------
+OPERATORS_OF_TWO = ("|", "&", "^", "<<", ">>", "//", "%", "@", "+", "-", "*", "/", "**", "==", "<")
+OPERANDS = cases("x; i; b; u; z; k; e; r")
+OTHERS = cases("None; 'a'; [1, 2, 3]; object(); True; 2; 2.5; 300; np.float32(2)")
+MINE = """
+class Mine:
+    def __radd__(self, other): return "mine"
+    __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = __rmatmul__ = __radd__
+    __ror__ = __rand__ = __rxor__ = __rlshift__ = __rrshift__ = __eq__ = __gt__ = __radd__
+"""
+
+
+@pytest.mark.parametrize("operand", OPERANDS)
+@pytest.mark.parametrize("operator", OPERATORS_OF_TWO)
+def test_an_operator_and_any_two_operands(operator: str, operand: str) -> None:
+    for other in (*OPERANDS, *OTHERS, "Mine()"):
+        agree(f"{MINE}\nout = ({operand}) {operator} ({other})")
+    for other in OTHERS:
+        agree(f"({other}) {operator} ({operand})")
+
+
+@pytest.mark.parametrize("operand", OPERANDS)
+@pytest.mark.parametrize("operator", OPERATORS_OF_TWO[:-2])
+def test_an_operator_in_place_and_any_operand(operator: str, operand: str) -> None:
+    for other in (*OPERANDS, *OTHERS, "Mine()"):
+        agree(f"{MINE}\nt = {operand}; out = t; out {operator}= ({other})\nif out is not t: t = 0")
+
+
+@pytest.mark.parametrize("operand", OPERANDS)
+def test_signs_and_not(operand: str) -> None:
+    for operator in ("~", "-", "+", "abs"):
+        agree(f"{operator}({operand})")
+
+
+def test_bits_in_place_reach_the_views() -> None:
+    for operator in ("|", "&", "^", "<<", ">>"):
+        agree(f"v = i[0]; w = i; i {operator}= 2; out = v, i is w")
+        agree(f"v = i[:, 1]; v {operator}= i[:, 0]; out = i, v")

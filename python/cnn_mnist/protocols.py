@@ -171,8 +171,15 @@ _ON_TAPE: dict[Any, Any] = {
     np.less_equal: comparisons.le,
     np.greater: comparisons.gt,
     np.greater_equal: comparisons.ge,
+    np.bitwise_and: comparisons.bitwise_and,
+    np.bitwise_or: comparisons.bitwise_or,
+    np.bitwise_xor: comparisons.bitwise_xor,
+    np.left_shift: comparisons.bitwise_left_shift,
+    np.right_shift: comparisons.bitwise_right_shift,
+    np.invert: comparisons.bitwise_not,
 }
-_UNARY = (np.negative, np.exp, np.log, np.sqrt, np.absolute)
+_REFLECTED = {np.subtract: arithmetic.rsub, np.divide: arithmetic.rdiv}
+_UNARY = (np.negative, np.exp, np.log, np.sqrt, np.absolute, np.invert)
 # Functions without gradient: questions, tests, positions, counts, and the conversions that
 # Matplotlib makes before it draws.
 _FREE = frozenset(
@@ -250,7 +257,10 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **options: 
         first = inputs[0]
         if ufunc in _UNARY or isinstance(first, Storage):
             return operation(*inputs)
-        return operation(np.asarray(first) if np.ndim(first) else first, *inputs[1:])
+        first = np.asarray(first) if np.ndim(first) else first
+        if ufunc in _REFLECTED:
+            return _REFLECTED[ufunc](inputs[1], first)
+        return operation(first, inputs[1])
     out = options.get("out", ())
     written = [each for each in (*out, *inputs[: method == "at"]) if isinstance(each, Storage)]
     for each in written:

@@ -20,6 +20,7 @@ from .operations import (
     shaping,
 )
 from .operations.common import check_dim, is_whole
+from .operations.operators import operator
 from .tape import Node, Storage, wrap
 
 
@@ -291,45 +292,63 @@ class Tensor(Storage):
     numpy = protocols.to_numpy
 
     # operators -----------------------------------------------------------------------------
-    __add__ = __radd__ = add = arithmetic.add
-    __sub__ = sub = arithmetic.sub
-    __rsub__ = arithmetic.rsub
-    __mul__ = __rmul__ = mul = arithmetic.mul
-    __truediv__ = div = arithmetic.div
-    __rtruediv__ = arithmetic.rdiv
-    __floordiv__ = floor_divide = arithmetic.floor_divide
-    __rfloordiv__ = arithmetic.rfloor_divide
-    __mod__ = remainder = arithmetic.remainder
-    __rmod__ = arithmetic.rremainder
-    __pow__ = pow = arithmetic.pow
-    __rpow__ = arithmetic.rpow
-    __matmul__ = matmul = arithmetic.matmul
-    __rmatmul__ = arithmetic.rmatmul
-    __pos__ = arithmetic.pos
-    __neg__ = neg = arithmetic.neg
-    __abs__ = abs = pointwise.abs
-    __iadd__ = add_ = inplace.add_
-    __isub__ = sub_ = inplace.sub_
-    __imul__ = mul_ = inplace.mul_
-    __itruediv__ = div_ = inplace.div_
-    __ifloordiv__ = floor_divide_ = inplace.floor_divide_
-    __imod__ = remainder_ = inplace.remainder_
-    __ipow__ = pow_ = inplace.pow_
-    __eq__ = comparisons.eq  # type: ignore[assignment]
-    __ne__ = comparisons.ne  # type: ignore[assignment]
-    __lt__ = lt = comparisons.lt
-    __le__ = le = comparisons.le
-    __gt__ = gt = comparisons.gt
-    __ge__ = ge = comparisons.ge
-    eq, ne = comparisons.eq, comparisons.ne
-    __and__ = __rand__ = comparisons.bitwise_and
-    __or__ = __ror__ = comparisons.bitwise_or
-    __xor__ = __rxor__ = comparisons.bitwise_xor
+    __add__ = __radd__ = operator(arithmetic.add)
+    __sub__ = operator(arithmetic.sub)
+    __rsub__ = operator(arithmetic.rsub)
+    __mul__ = __rmul__ = operator(arithmetic.mul)
+    __truediv__ = operator(arithmetic.div)
+    __rtruediv__ = operator(arithmetic.rdiv)
+    __floordiv__ = operator(arithmetic.floor_divide)
+    __rfloordiv__ = operator(arithmetic.rfloor_divide)
+    __mod__ = operator(arithmetic.remainder)
+    __rmod__ = operator(arithmetic.rremainder)
+    __pow__ = operator(arithmetic.pow)
+    __rpow__ = operator(arithmetic.rpow)
+    __matmul__ = operator(arithmetic.matmul)
+    __rmatmul__ = operator(arithmetic.rmatmul)
+    __iadd__ = operator(inplace.add_)
+    __isub__ = operator(inplace.sub_)
+    __imul__ = operator(inplace.mul_)
+    __itruediv__ = operator(inplace.div_)
+    __ifloordiv__ = operator(inplace.floor_divide_)
+    __imod__ = operator(inplace.remainder_)
+    __ipow__ = operator(inplace.pow_)
+    __eq__ = operator(comparisons.eq)  # type: ignore[assignment]
+    __ne__ = operator(comparisons.ne)  # type: ignore[assignment]
+    __lt__ = operator(comparisons.lt)
+    __le__ = operator(comparisons.le)
+    __gt__ = operator(comparisons.gt)
+    __ge__ = operator(comparisons.ge)
+    __and__ = __rand__ = operator(comparisons.bitwise_and)
+    __or__ = __ror__ = operator(comparisons.bitwise_or)
+    __xor__ = __rxor__ = operator(comparisons.bitwise_xor)
+    __lshift__ = operator(comparisons.bitwise_left_shift)
+    __rlshift__ = operator(comparisons.rlshift)
+    __rshift__ = operator(comparisons.bitwise_right_shift)
+    __rrshift__ = operator(comparisons.rrshift)
+    __iand__ = operator(inplace.bitwise_and_)
+    __ior__ = operator(inplace.bitwise_or_)
+    __ixor__ = operator(inplace.bitwise_xor_)
+    __ilshift__ = operator(inplace.bitwise_left_shift_)
+    __irshift__ = operator(inplace.bitwise_right_shift_)
+    __pos__, __neg__, __abs__ = arithmetic.pos, arithmetic.neg, pointwise.abs
     __invert__ = comparisons.bitwise_not
     __getitem__ = indexing.getitem
     __setitem__ = indexing.setitem
 
     # functions -----------------------------------------------------------------------------
+    add, add_ = arithmetic.add, inplace.add_
+    sub, sub_ = arithmetic.sub, inplace.sub_
+    mul, mul_ = arithmetic.mul, inplace.mul_
+    div, div_ = arithmetic.div, inplace.div_
+    floor_divide, floor_divide_ = arithmetic.floor_divide, inplace.floor_divide_
+    remainder, remainder_ = arithmetic.remainder, inplace.remainder_
+    pow, pow_ = arithmetic.pow, inplace.pow_
+    matmul, neg, abs = arithmetic.matmul, arithmetic.neg, pointwise.abs
+    eq, ne, lt = comparisons.eq, comparisons.ne, comparisons.lt
+    le, gt, ge = comparisons.le, comparisons.gt, comparisons.ge
+    bitwise_and, bitwise_or = comparisons.bitwise_and, comparisons.bitwise_or
+    bitwise_xor, bitwise_not = comparisons.bitwise_xor, comparisons.bitwise_not
     exp = pointwise.exp
     log = pointwise.log
     sqrt = pointwise.sqrt

@@ -198,8 +198,10 @@ def pos(input: Tensor) -> Tensor:
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent. d(x^k) = k x^(k-1) dx + x^k log(x) dk; at x = 0, k >= 0 dk counts 0."""
     a, b, x, k = pair(input, exponent, True)
-    if x.dtype.kind in "iu" and b is None and exponent < 0:
-        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    if x.dtype.kind in "iu" and b is None:
+        if exponent < 0:
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+        element(exponent, x.dtype)  # RuntimeError where it does not fit
     if x.dtype.kind == "b" and b is not None:
         raise NotImplementedError("\"pow\" not implemented for 'Bool'")
     out = np.asarray(broadcast(_power, x, k))
@@ -313,12 +315,12 @@ def matmul(input: Any, other: Any) -> Tensor:
         raise RuntimeError(
             f"expected m1 and m2 to have the same dtype, but got: {_ctype(x)} != {_ctype(y)}"
         )
-    if x.dtype.kind == "b":
-        raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
     try:
         out = quiet(np.matmul, x, y)
     except ValueError:
         raise _matmul_error(x, y) from None
+    if x.dtype.kind == "b":
+        raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
     edges = edges_of((a, b))
     if edges is None:
         return wrap(out)
@@ -346,7 +348,7 @@ def rmatmul(input: Any, other: Any) -> Tensor:
 
 def _matrix(value: Any, other: Any) -> tuple[Storage, Array]:
     if not isinstance(value, Storage):
-        if not array_like(value):
+        if isinstance(value, np.generic) or not array_like(value):
             raise TypeError(f"matmul: expected a Tensor, got {type(value).__name__}")
         value = wrap(own(to_array(value), other))
     return value, value._array

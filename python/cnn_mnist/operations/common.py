@@ -173,7 +173,7 @@ def broadcast(function: Callable[..., Any], x: Array, y: Array) -> Any:
     try:
         return laid_out(quiet(function, x, y), x, y)
     except ValueError as error:
-        raise _mismatch(x, y) or error from None
+        raise mismatch(x, y) or error from None
 
 
 def laid_out(out: Any, *operands: Array) -> Any:
@@ -187,7 +187,8 @@ def laid_out(out: Any, *operands: Array) -> Any:
     return np.ascontiguousarray(rows).transpose(np.argsort(order))
 
 
-def _mismatch(x: Array, y: Array) -> RuntimeError | None:
+def mismatch(x: Array, y: Array) -> RuntimeError | None:
+    """torch's error if the shapes of x and y cannot be broadcast."""
     ndim = max(x.ndim, y.ndim)
     shapes = [(1,) * (ndim - each.ndim) + each.shape for each in (x, y)]
     for dim in reversed(range(ndim)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dtypes import of_numpy
 from ..tape import Storage, kind_of, wrap
-from .common import broadcast, check_dims, either, pair
+from .common import broadcast, check_dims, either, mismatch, pair
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -22,18 +22,12 @@ def _compare(function: Callable[..., Any], input: Any, other: Any) -> Tensor:
 
 def eq(input: Any, other: Any) -> Tensor:
     """input == other, element by element."""
-    try:
-        return _compare(np.equal, input, other)
-    except TypeError:  # another kind of object: Python decides, by identity
-        return NotImplemented
+    return _compare(np.equal, input, other)
 
 
 def ne(input: Any, other: Any) -> Tensor:
     """input != other, element by element."""
-    try:
-        return _compare(np.not_equal, input, other)
-    except TypeError:
-        return NotImplemented
+    return _compare(np.not_equal, input, other)
 
 
 def lt(input: Any, other: Any) -> Tensor:
@@ -56,10 +50,12 @@ def ge(input: Any, other: Any) -> Tensor:
     return _compare(np.greater_equal, input, other)
 
 
-def _bitwise(name: str, function: Callable[..., Any], input: Any, other: Any) -> Tensor:
+def _bitwise(
+    name: str, function: Callable[..., Any], input: Any, other: Any, refused: str = "f"
+) -> Tensor:
     _, _, x, y = pair(input, other)
-    if x.dtype.kind == "f":
-        raise NotImplementedError(
+    if x.dtype.kind in refused:
+        raise mismatch(x, y) or NotImplementedError(
             f"\"{name}_cpu\" not implemented for '{of_numpy(x.dtype).long_name}'"
         )
     return wrap(broadcast(function, x, y))
@@ -78,6 +74,26 @@ def bitwise_or(input: Any, other: Any) -> Tensor:
 def bitwise_xor(input: Any, other: Any) -> Tensor:
     """input ^ other: of masks, or bit by bit of integers."""
     return _bitwise("bitwise_xor", np.bitwise_xor, input, other)
+
+
+def bitwise_left_shift(input: Any, other: Any) -> Tensor:
+    """input << other of integers: input * 2**other."""
+    return _bitwise("lshift", np.left_shift, input, other, "fb")
+
+
+def bitwise_right_shift(input: Any, other: Any) -> Tensor:
+    """input >> other of integers: input / 2**other, rounded down."""
+    return _bitwise("rshift", np.right_shift, input, other, "fb")
+
+
+def rlshift(input: Any, other: Any) -> Tensor:
+    """other << input."""
+    return bitwise_left_shift(other, input)
+
+
+def rrshift(input: Any, other: Any) -> Tensor:
+    """other >> input."""
+    return bitwise_right_shift(other, input)
 
 
 def bitwise_not(input: Tensor) -> Tensor:

@@ -11,9 +11,9 @@ from .. import _core
 from .._core import grad_enabled
 from ..dtypes import of_numpy
 from ..tape import Array, Node, Storage, current, edges_of, kind_of, make_node, wants_grad, wrap
-from . import arithmetic, bounds, pointwise
+from . import arithmetic, bounds, comparisons, pointwise
 from .arithmetic import add, div, mul, scaled, sub
-from .common import NUMBER, element, exactly, quiet, sum_to
+from .common import NUMBER, element, exactly, mismatch, pair, quiet, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -130,14 +130,19 @@ def _before(tensor: Tensor) -> Tensor:
 
 def _store(tensor: Storage, y: Array) -> None:
     x = tensor._array
-    if y.shape != x.shape:
-        raise RuntimeError(
-            f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(y.shape)}"
-        )
-    if y.dtype != x.dtype:
-        _check_type(y.dtype, x.dtype)
+    _check_result(x, y.shape, y.dtype)
     x[...] = y
     changed(tensor)
+
+
+def _check_result(x: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """RuntimeError unless x can take a result of this shape and type."""
+    if shape != x.shape:
+        raise RuntimeError(
+            f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(shape)}"
+        )
+    if dtype != x.dtype:
+        _check_type(dtype, x.dtype)
 
 
 def _check_type(result: np.dtype[Any], target: np.dtype[Any]) -> None:
@@ -321,3 +326,30 @@ pow_: _Operation = _in_place(arithmetic.pow, "pow_")
 relu_: _Operation = _in_place(pointwise.relu, "relu_")
 remainder_: _Operation = _in_place(arithmetic.remainder, "remainder_")
 sqrt_: _Operation = _in_place(pointwise.sqrt, "sqrt_")
+
+
+def _bitwise_in_place(operation: _Operation) -> _Operation:
+    """A bitwise operation, which has no gradient, with its result in the place of `input`."""
+
+    def function(input: Tensor, other: Any) -> Tensor:
+        if isinstance(other, Storage):
+            check_overlap(input._array, other._array)
+        prepare(input)
+        _, _, x, y = pair(input, other)
+        error = mismatch(x, y)
+        if error is not None:
+            raise error
+        _check_result(input._array, np.broadcast_shapes(x.shape, y.shape), x.dtype)
+        _store(input, operation(input, other)._array)
+        return input
+
+    function.__name__ = function.__qualname__ = operation.__name__ + "_"
+    function.__doc__ = f"`{operation.__name__}`, in place."
+    return function
+
+
+bitwise_and_: _Operation = _bitwise_in_place(comparisons.bitwise_and)
+bitwise_or_: _Operation = _bitwise_in_place(comparisons.bitwise_or)
+bitwise_xor_: _Operation = _bitwise_in_place(comparisons.bitwise_xor)
+bitwise_left_shift_: _Operation = _bitwise_in_place(comparisons.bitwise_left_shift)
+bitwise_right_shift_: _Operation = _bitwise_in_place(comparisons.bitwise_right_shift)
