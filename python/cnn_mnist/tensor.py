@@ -20,7 +20,7 @@ from .operations import (
     shaping,
 )
 from .operations.common import check_dim, is_whole
-from .operations.operators import operator
+from .operations.operators import Operators
 from .tape import Node, Storage, wrap
 
 
@@ -47,7 +47,7 @@ class Size(tuple[int, ...]):
         return Size(tuple.__add__(self, tuple(other)))
 
 
-class Tensor(Storage):
+class Tensor(Operators, Storage):
     """An array with torch's names, which remembers how it was made so that it can be differentiated.
 
     It holds one `numpy.ndarray` and is none. `Tensor(data)` copies to float32,
@@ -290,49 +290,6 @@ class Tensor(Storage):
     item = protocols.item
     tolist = protocols.to_list
     numpy = protocols.to_numpy
-
-    # operators -----------------------------------------------------------------------------
-    __add__ = __radd__ = operator(arithmetic.add)
-    __sub__ = operator(arithmetic.sub)
-    __rsub__ = operator(arithmetic.rsub)
-    __mul__ = __rmul__ = operator(arithmetic.mul)
-    __truediv__ = operator(arithmetic.div)
-    __rtruediv__ = operator(arithmetic.rdiv)
-    __floordiv__ = operator(arithmetic.floor_divide)
-    __rfloordiv__ = operator(arithmetic.rfloor_divide)
-    __mod__ = operator(arithmetic.remainder)
-    __rmod__ = operator(arithmetic.rremainder)
-    __pow__ = operator(arithmetic.pow)
-    __rpow__ = operator(arithmetic.rpow)
-    __matmul__ = operator(arithmetic.matmul)
-    __rmatmul__ = operator(arithmetic.rmatmul)
-    __iadd__ = operator(inplace.add_)
-    __isub__ = operator(inplace.sub_)
-    __imul__ = operator(inplace.mul_)
-    __itruediv__ = operator(inplace.div_)
-    __ifloordiv__ = operator(inplace.floor_divide_)
-    __imod__ = operator(inplace.remainder_)
-    __ipow__ = operator(inplace.pow_)
-    __eq__ = operator(comparisons.eq)  # type: ignore[assignment]
-    __ne__ = operator(comparisons.ne)  # type: ignore[assignment]
-    __lt__ = operator(comparisons.lt)
-    __le__ = operator(comparisons.le)
-    __gt__ = operator(comparisons.gt)
-    __ge__ = operator(comparisons.ge)
-    __and__ = __rand__ = operator(comparisons.bitwise_and)
-    __or__ = __ror__ = operator(comparisons.bitwise_or)
-    __xor__ = __rxor__ = operator(comparisons.bitwise_xor)
-    __lshift__ = operator(comparisons.bitwise_left_shift)
-    __rlshift__ = operator(comparisons.rlshift)
-    __rshift__ = operator(comparisons.bitwise_right_shift)
-    __rrshift__ = operator(comparisons.rrshift)
-    __iand__ = operator(inplace.bitwise_and_)
-    __ior__ = operator(inplace.bitwise_or_)
-    __ixor__ = operator(inplace.bitwise_xor_)
-    __ilshift__ = operator(inplace.bitwise_left_shift_)
-    __irshift__ = operator(inplace.bitwise_right_shift_)
-    __pos__, __neg__, __abs__ = arithmetic.pos, arithmetic.neg, pointwise.abs
-    __invert__ = comparisons.bitwise_not
     __getitem__ = indexing.getitem
     __setitem__ = indexing.setitem
 
