@@ -167,6 +167,27 @@ a = T.tensor([True, False]); a &= T.tensor([True, True]); a |= True; out = a
 """)
 
 
+# views made before the base, or another view, was told to require grad
+EARLIER_VIEWS = [
+    f"s = T.tensor([2.], requires_grad=True); w = T.tensor([1., 2., 3.]); {view}; {told}; {change}; "
+    "(w * 2).sum().backward() if w.requires_grad else None; out = w, w.grad if w.is_leaf else 0"
+    for view in ("p = w[0:2]", "p = w.view(3, 1)", "p = w[0:2][1:]", "p = w[1]", "p = w.detach()[1:]")
+    for told in (
+        "w.requires_grad_()", "p.requires_grad_()", "w.requires_grad_(); p.requires_grad_()",
+        "w.requires_grad_(); w.requires_grad_(False)", "p.requires_grad_(); p = w[0:1]",
+    )
+    for change in (
+        "p.add_(1)", "p += s[0]", "p[...] = 1", "p[...] = s[0]", "p.zero_()", "w.add_(1)", "w *= s",
+        "k = p[None]; k.add_(1)", "k = p[None]; k += s[0]", "k = w[0:1]; k += s", "k = p * 1; k += 1",
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", EARLIER_VIEWS)
+def test_earlier_views(code: str) -> None:
+    agree(code)
+
+
 @pytest.mark.parametrize("code", RECORDED)
 def test_recorded(code: str) -> None:
     agree(code)

@@ -38,8 +38,9 @@ def prepare(tensor: Storage, source: Storage | None = None, part: Array | None =
         raise RuntimeError(
             "a leaf Variable that requires grad is being used in an in-place operation."
         )
-    if tensor._view is not None and tensor._view[0]._requires_grad:
-        if tensor._view[0]._node is None:
+    root = None if tensor._view is None else tensor._view[0]
+    if root is not None and (root._requires_grad or tensor._requires_grad):
+        if root._node is None:
             raise RuntimeError(
                 "a view of a leaf Variable that requires grad is being used in an in-place "
                 "operation."
