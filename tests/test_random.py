@@ -3,6 +3,7 @@
 import copy
 import pickle
 import random
+import warnings
 
 import numpy as np
 import pytest
@@ -81,6 +82,36 @@ def test_dtypes_of_whole_numbers(name):
     same(cnn_mnist.randint(3, 200, (2, 3), dtype=ours), torch.randint(3, 200, (2, 3), dtype=theirs))
     same(cnn_mnist.randint(200, (4,), dtype=ours), torch.randint(200, (4,), dtype=theirs))
     same(cnn_mnist.randperm(99, dtype=ours), torch.randperm(99, dtype=theirs))
+
+
+def _drawn(package, low, high, dtype, draw):
+    """What comes out, what is warned of, and where the generator stands then."""
+    package.manual_seed(5)
+    kind = getattr(package, dtype)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        try:
+            if draw == "randint":
+                result = package.randint(low, high, (20,), dtype=kind).tolist()
+            else:
+                result = package.zeros(20, dtype=kind).random_(low, high).tolist()
+        except RuntimeError as error:
+            result = str(error)
+    return result, [str(each.message).split(".")[0] for each in found], package.rand(1).item()
+
+
+@pytest.mark.parametrize("draw", ["randint", "random_"])
+@pytest.mark.parametrize("dtype, digits", [("float32", 24), ("float64", 53)])
+def test_bounds_that_a_floating_type_rounds(dtype, digits, draw):
+    edge, choice = 2**digits, random.Random(1)
+    near = [edge + each for each in range(-2, 8)] + [4 * edge + each for each in range(-9, 9, 2)]
+    pairs = [(0, high) for high in near] + [(low, low + 1) for low in near]
+    pairs += [(low, low + 3) for low in near] + [(-high, 7) for high in near]
+    pairs += [(-(2**63), 2**63 - 1), (0, 2**62), (0, 2**63 - 1), (2**62, 2**63 - 1), (5, edge)]
+    pairs += [sorted(choice.sample(range(-(2**62), 2**62, 2**20 + 1), 2)) for _ in range(200)]
+    for low, high in pairs:
+        ours, theirs = (_drawn(each, low, high, dtype, draw) for each in (cnn_mnist, torch))
+        assert ours == theirs, (low, high)
 
 
 def test_randint_reaches_the_ends_of_int64():

@@ -272,25 +272,24 @@ static PyObject *randint(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     struct generator *g = generator_of(self);
     struct cm_array out = {0};
     ptrdiff_t n;
-    int64_t low, high;
+    int64_t low, last;
     if (cm_check_count("randint", nargs, 3) < 0 ||
         cm_read_size(&n, args[0], "randint(): argument 'n'") < 0 ||
         cm_read_int64(&low, args[1], "randint(): argument 'low'") < 0 ||
-        cm_read_int64(&high, args[2], "randint(): argument 'high'") < 0)
+        cm_read_int64(&last, args[2], "randint(): argument 'last'") < 0)
         return NULL;
-    if (low >= high) {
-        PyErr_Format(
-            PyExc_RuntimeError,
-            "randint expects 'low' to be less than 'high', but got low=%lld >= "
-            "high=%lld",
-            (long long)low, (long long)high);
+    if (low > last) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "randint expects 'low' not to be greater than 'last', but got "
+                     "low=%lld > last=%lld",
+                     (long long)low, (long long)last);
         return NULL;
     }
     if (cm_array_new(&out, 1, &n, CM_I64) < 0)
         return NULL;
     lock(g);
     PyThreadState *saved = cm_unlock_gil((double)n);
-    cm_randint(&g->stream, out.data, n, low, high);
+    cm_randint(&g->stream, out.data, n, low, last);
     cm_lock_gil(saved);
     unlock(g);
     return cm_array_give(&out);
@@ -312,7 +311,7 @@ static PyMethodDef methods[] = {
     {"set_state", set_state, METH_O, "set_state($self, state, /)\n--\n\n"},
     {"uniform", CM_FASTCALL(uniform), "uniform($self, out, low, high, /)\n--\n\n"},
     {"randperm", randperm, METH_O, "randperm($self, n, /)\n--\n\n"},
-    {"randint", CM_FASTCALL(randint), "randint($self, n, low, high, /)\n--\n\n"},
+    {"randint", CM_FASTCALL(randint), "randint($self, n, low, last, /)\n--\n\n"},
     {"random_int63", random_int63, METH_NOARGS, "random_int63($self, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

@@ -95,14 +95,14 @@ void cm_randperm(struct cm_mt19937 *g, int64_t *out, ptrdiff_t n)
 }
 
 void cm_randint(struct cm_mt19937 *g, int64_t *out, ptrdiff_t n, int64_t low,
-                int64_t high)
+                int64_t last)
 {
     /* unsigned: the range may exceed INT64_MAX, and the sum wraps as intended */
-    uint64_t range = (uint64_t)high - (uint64_t)low;
-    int wide = range >= UINT64_C(1) << 28;
+    uint64_t range = (uint64_t)last - (uint64_t)low + 1; /* 0: all of int64 */
+    int wide = range - 1 >= (UINT64_C(1) << 28) - 1;
     for (ptrdiff_t i = 0; i < n; i++) {
         uint64_t drawn = wide ? cm_mt19937_random64(g) : cm_mt19937_random(g);
-        out[i] = (int64_t)(drawn % range + (uint64_t)low);
+        out[i] = (int64_t)((range ? drawn % range : drawn) + (uint64_t)low);
     }
 }
 

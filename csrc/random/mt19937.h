@@ -29,9 +29,9 @@ void cm_uniform_f64(struct cm_mt19937 *g, double *out, ptrdiff_t n, double from,
                     double to);
 /* torch.randperm(n) */
 void cm_randperm(struct cm_mt19937 *g, int64_t *out, ptrdiff_t n);
-/* torch.randint(low, high, (n,)), low < high */
+/* torch.randint(low, last + 1, (n,)), low <= last */
 void cm_randint(struct cm_mt19937 *g, int64_t *out, ptrdiff_t n, int64_t low,
-                int64_t high);
+                int64_t last);
 /* tensor.random_() of an int64: in [0, 2^63) */
 int64_t cm_random_int63(struct cm_mt19937 *g);
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -155,12 +156,13 @@ def uniform_(
     array[...] = dense
 
 
-# what random_ draws up to without bounds
+# What random_ draws up to without bounds. It takes other draws for an int32.
 _LARGEST = {
     "bool": 1,
     "uint8": 2**8 - 1,
     "int8": 2**7 - 1,
     "int16": 2**15 - 1,
+    "int64": 2**63 - 1,
     "float32": 2**24,
     "float64": 2**53,
 }
@@ -172,7 +174,8 @@ def integers_(
     """Fill an array in place with whole numbers from [low, high), in the order of its memory.
 
     Without `high` up to the largest number of the dtype, of a floating one 2**24 or 2**53;
-    int32 needs `high`.
+    int32 needs `high`. UserWarning for bounds beyond these two in a floating array: torch moves
+    them to numbers that the type has, and so does this.
 
     Raises
     ------
@@ -182,21 +185,22 @@ def integers_(
         When ``low >= high``, or one of the numbers would be out of the dtype's range.
     """
     core = _chosen(generator)._core
-    if high is None and array.dtype == np.int32:
-        raise TypeError("random_(): expected bounds for dtype int32")
-    if high is None and array.dtype != np.int64:
-        drawn = core.randint(array.size, 0, _LARGEST[array.dtype.name] + 1)
-    elif high is None:
-        drawn = np.array([core.random_int63() for _ in range(array.size)], np.int64)
+    dtype = array.dtype
+    if high is None:
+        if dtype.name not in _LARGEST:
+            raise TypeError(f"random_(): expected bounds for dtype {dtype}")
+        last = _LARGEST[dtype.name]
     else:
         if not low < high:
             raise RuntimeError(
                 f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
             )
-        _check_limits(low, high - 1, array.dtype)
-        drawn = core.randint(array.size, low, high)
+        if dtype.kind == "f":
+            low, high = _floating_bounds(low, high, dtype)
+        last = high - 1
+        _check_limits(low, last, dtype)
     dense = np.empty_like(array, order="K", subok=False)
-    dense.ravel(order="K")[...] = drawn
+    dense.ravel(order="K")[...] = core.randint(array.size, low, last)
     array[...] = dense
 
 
@@ -326,6 +330,41 @@ def _randint_arguments(
             f"randint(): argument 'size' must be tuple of ints, not {type(given['size']).__name__}"
         )
     return bounds[0], bounds[1], given["size"]
+
+
+def _floating_bounds(low: int, high: int, dtype: np.dtype[Any]) -> tuple[int, int]:
+    """[low, high) as torch draws from it into a floating array.
+
+    Where low + 1 or high - 1 would be rounded out of it, a bound moves inwards by a step of the
+    floating numbers beyond it.
+    """
+    digits = np.finfo(dtype).nmant + 1
+
+    def rounded(bound: int) -> int:
+        value = int(np.array(bound, I64).astype(dtype))
+        return value if value < 2**63 else -(2**63)  # as the processor converts it back
+
+    def step(bound: int) -> int:
+        return 2 ** (abs(bound).bit_length() - digits)
+
+    if rounded(low + 1) < low:
+        low = rounded(low + 1) + step(low + 1)
+    if rounded(high - 1) >= high:
+        high = rounded(high - 1) - step(high - 1)
+    if not low < high:
+        raise RuntimeError(
+            "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got "
+            f"from={low} >= to={high}"
+        )
+    for name, bound in (("from", low), ("to - 1", high - 1)):
+        if abs(bound) > 2**digits:
+            warnings.warn(
+                f"{name} is out of bounds [-(2^{digits}), 2^{digits}]. Due to precision "
+                f"limitations {dtype} can support discrete uniform distribution only within "
+                "this range.",
+                stacklevel=4,
+            )
+    return low, high
 
 
 def _check_limits(low: int, high: int, dtype: np.dtype[Any]) -> None:

@@ -39,7 +39,7 @@ def same_draws(ours, theirs, rng):
         width = rng.choice([1, 5, 2**28 - 1, 2**28, 2**28 + 1, 2**32, 2**40, 2**64])
         high = min(2**63 - 1, low + width)
         expected = torch.randint(low, high, (n,), generator=theirs)
-        np.testing.assert_array_equal(ours.randint(n, low, high), expected.numpy())
+        np.testing.assert_array_equal(ours.randint(n, low, high - 1), expected.numpy())
     elif kind == 3:
         expected = torch.empty((), dtype=torch.int64).random_(generator=theirs)
         assert ours.random_int63() == expected.item()
@@ -74,7 +74,7 @@ def test_default_seed_is_torchs():
 @pytest.mark.parametrize("drawn", [0, 1, 623, 624, 625, 1300])
 def test_states_go_both_ways(drawn):
     ours, theirs = pair(7)
-    ours.randint(drawn, 0, 10)
+    ours.randint(drawn, 0, 9)
     torch.randint(0, 10, (drawn,), generator=theirs)
     from_ours = torch.Generator()
     from_ours.set_state(torch.from_numpy(ours.get_state()))
@@ -144,8 +144,7 @@ ERRORS = [
     (lambda g: g.manual_seed(True), "manual_seed expected an int, but got bool"),
     (lambda g: g.randperm(-1), "must be non-negative, got -1"),
     (lambda g: g.randint(-1, 0, 5), "must be non-negative, got -1"),
-    (lambda g: g.randint(3, 5, 5), "got low=5 >= high=5"),
-    (lambda g: g.randint(3, 5, 4), "got low=5 >= high=4"),
+    (lambda g: g.randint(3, 5, 4), "got low=5 > last=4"),
     (lambda g: g.randint(3, 0, 2**63), "does not fit in 64 bits"),
     (lambda g: g.randint(3, -(2**63) - 1, 0), "does not fit in 64 bits"),
     (lambda g: g.uniform(np.zeros(3, "f"), 1, 0), "expects low <= high"),
@@ -174,8 +173,8 @@ class TorchGenerator:
     def randperm(self, n):
         return torch.randperm(n, generator=self.generator)
 
-    def randint(self, n, low, high):
-        return torch.randint(low, high, (n,), generator=self.generator)
+    def randint(self, n, low, last):
+        return torch.randint(low, last + 1, (n,), generator=self.generator)
 
     def uniform(self, out, low, high):
         torch.from_numpy(out).uniform_(low, high, generator=self.generator)
