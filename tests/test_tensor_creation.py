@@ -55,6 +55,7 @@ T.arange(start=1, end=3); T.arange(True); T.arange(float('nan'))
 T.zeros(10**18, 10); T.ones(2**62); T.arange(1e30); T.zeros(-1); T.zeros(True); T.zeros('a')
 T.zeros(2, device='cpu'); T.ones(2, 3, device='cpu'); T.arange(3, device='cpu'); T.tensor([1.], device='cpu'); T.as_tensor([1], device='cpu')
 T.zeros(2, device='gpu'); T.tensor(1, device='gpu'); T.zeros(size=(2, 3)); T.ones(size=[2]); T.zeros(2, size=(2,)); T.arange(end=3); T.arange()
+T.arange(0, 5, 1.9, dtype=T.int64); T.arange(0, 5, 1.9, dtype=T.int32); T.arange(3, 0, -.5, dtype=T.int64); T.arange(1.2, 1.1, dtype=T.int64); T.arange(3, 0, -.5, dtype=T.uint8)
 T.arange(3, dtype=T.bool); T.arange(0, 1, .3, dtype=T.float64); T.arange(1, 1); T.arange(float('inf')); T.arange('a')
 """)
 

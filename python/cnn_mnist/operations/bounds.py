@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dtypes import F32, I64, promote_types
 from ..tape import Array, Storage, edges_of, kind_of, record, recorded, wrap
-from .common import NUMBER, broadcast, cast, element, pair, sum_to
+from .common import NUMBER, broadcast, cast, element, laid_out, pair, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -70,7 +70,7 @@ def _between(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     lower, upper = (None if each is None else each._array for each in (low, high))
     if lower is not None and upper is not None:  # torch takes bools beside one bound
         _refuse_bool(x)
-    out = _moved(x, lower, upper)
+    out = laid_out(_moved(x, lower, upper), x)
     operands = input, low, high
     edges = edges_of(operands)
     if edges is None:

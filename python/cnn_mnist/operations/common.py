@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,16 +28,11 @@ def cast(tensor: Storage, dtype: np.dtype[Any]) -> Tensor:
     x = tensor._array
     if x.dtype == dtype:
         return tensor  # type: ignore[return-value]
-    converted = quiet(x.astype, dtype, order_of(x))
+    converted = laid_out(quiet(x.astype, dtype), x)
     if dtype.kind != "f":
         return wrap(converted)
     before = x.dtype
     return record(converted, "ToCopyBackward0", (tensor,), lambda g: (g.astype(before),))
-
-
-def order_of(x: Array) -> Literal["C", "K"]:
-    """The order in memory of a copy: x's, but rows after rows where x was expanded."""
-    return "C" if 0 in x.strides else "K"
 
 
 def check_range(values: Array, kind: np.dtype[Any]) -> None:

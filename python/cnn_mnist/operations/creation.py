@@ -244,9 +244,13 @@ def arange(
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if kind == I64 and not whole:  # torch counts with what it counts
+        start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError("step must be nonzero, also rounded towards 0 for int64")
     (count,) = new_shape("arange", (math.ceil((end - start) / step),), kind)
-    if whole:
-        values = start + step * np.arange(count, dtype=I64)
+    if kind.kind in "iu":
+        values = int(start) + int(step) * np.arange(count, dtype=I64)
     else:
         values = start + step * np.arange(count, dtype=F64)
     return _leaf(values.astype(kind), requires_grad)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..dtypes import promote_types
 from ..tape import Array, Storage, kind_of, record, view
-from .common import cast, check_dim, check_dims, order_of, size_of, sum_to
+from .common import cast, check_dim, check_dims, laid_out, size_of, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -208,7 +208,7 @@ def _broadcast(array: Array, shape: tuple[Any, ...]) -> Array:
 def clone(input: Tensor) -> Tensor:
     """A recorded copy."""
     x = input._array
-    return record(x.copy(order_of(x)), "CloneBackward0", (input,), lambda g: (g,))
+    return record(laid_out(x.copy("K"), x), "CloneBackward0", (input,), lambda g: (g,))
 
 
 def contiguous(input: Tensor) -> Tensor:
