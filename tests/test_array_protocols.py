@@ -253,6 +253,7 @@ def exporters() -> dict[str, Any]:
     }
 
 
+@pytest.mark.filterwarnings("ignore:To copy construct from a tensor:UserWarning")
 @pytest.mark.parametrize("name", exporters())
 def test_as_tensor_shares_memory(name: str) -> None:
     source = exporters()[name]

@@ -262,6 +262,7 @@ def test_arguments_stand_where_torchs_stand():
     assert names[0] == names[1]
 
 
+@pytest.mark.filterwarnings("ignore:os.fork")  # torch's workers, where jax is imported
 @pytest.mark.parametrize("persistent", [False, True])
 @pytest.mark.parametrize("own_generator", [False, True])
 def test_the_order_of_epochs_loaded_by_workers_is_torchs(persistent, own_generator):

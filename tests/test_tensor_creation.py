@@ -103,7 +103,7 @@ def test_conversions(code: str) -> None:
         lambda x: x.to(torch.float16),
         lambda x: x.type(np.float16),
         lambda x: x.type("torch.HalfTensor"),
-        lambda x: cnn_mnist.tensor(x, dtype=np.float16),
+        lambda x: cnn_mnist.tensor([1.0], dtype=np.float16),
         lambda x: cnn_mnist.tensor(x.numpy().astype(np.float16)),
         lambda x: cnn_mnist.from_numpy(x.numpy().astype(np.float16)),
         lambda x: cnn_mnist.zeros(2, dtype="half"),

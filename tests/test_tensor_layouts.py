@@ -16,7 +16,7 @@ x.t().exp().view(-1); x.t()[1:].exp().stride(); x.abs().t().log().stride(); T.re
 (x.t() + T.ones(3, 2)).stride(); (T.ones(3, 2) + x.t()).stride(); (c.permute(2, 0, 1) * v[:2, None]).stride()
 (c.permute(2, 0, 1) + T.ones(4, 1, 3)).stride(); (T.ones(4, 1, 3) - c.permute(2, 0, 1)).stride()
 (x.t() % v[:, None]).stride(); (x.t() > T.ones(2)).stride(); (v[:, None].expand(3, 2) / x.t()).stride()
-T.zeros(9, 5, 2).transpose(1, 2)[:, :1].expand(9, 3, 5).clone().stride(); c.permute(1, 2, 0)[:, :, ::2].double().stride(); c.permute(2, 0, 1).clamp(T.ones(3)).stride()
+T.zeros(9, 5, 2).transpose(1, 2)[:, :1].expand(9, 3, 5).clone().stride(); c.permute(1, 2, 0)[:, ::2].double().stride(); c.permute(2, 0, 1).clamp(T.ones(3)).stride()
 c[:, [0, 2]].stride(); c[:, :, k].view(-1); x[:, k].is_contiguous(); c[:, 1:, [0, 1]].stride(); c[:, [0, 1], [1, 2]].stride()
 """
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .dtypes import F32, I64, to_numpy
-from .operations.common import check_device, new_shape, whole
+from .operations.common import check_device, new_shape, size_given, whole
 from .tape import wrap
 from .tensor import Tensor
 
@@ -205,7 +205,8 @@ def integers_(
 
 
 def rand(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     out: Tensor | None = None,
     dtype: Any = None,
@@ -223,7 +224,8 @@ def rand(
     RuntimeError
         When a size is negative, or `out` is of another shape or dtype.
     """
-    result = _result("rand", size, F32, out, dtype, device, requires_grad)
+    shape = tuple(size_given("rand", sizes, size))
+    result = _result("rand", shape, F32, out, dtype, device, requires_grad)
     uniform_(result._array, generator=generator)
     return result
 

@@ -74,7 +74,7 @@ class Tensor(Operators, Storage):
             kinds = ", ".join(type(each).__name__ for each in data)
             raise TypeError(f"Tensor(): expected sizes, or one sequence or array, got ({kinds})")
         else:
-            source = creation.tensor(*data or ([],), dtype=dtypes.float32)
+            source = creation.copied(data[0] if data else [], dtypes.float32)
         self._array = source._array
 
     # what it holds -------------------------------------------------------------------------

@@ -248,6 +248,15 @@ def size_of(sizes: Sequence[Any], name: str = "size") -> tuple[int, ...]:
         raise TypeError(f"argument '{name}' must be tuple of ints, got ({kinds})") from None
 
 
+def size_given(function: str, sizes: Sequence[Any], size: Any) -> Sequence[Any]:
+    """f(2, 3), f((2, 3)) or f(size=(2, 3)) as the first two."""
+    if size is not None and sizes:
+        raise TypeError(f"{function}(): got its size by position and by name")
+    if size is None and not sizes:
+        raise TypeError(f'{function}(): missing 1 required positional argument: "size"')
+    return sizes or (size,)
+
+
 def new_shape(function: str, size: Sequence[Any], dtype: np.dtype[Any]) -> tuple[int, ...]:
     """The shape of a new array, meant by f(2, 3), f((2, 3)) or f([2, 3]).
 

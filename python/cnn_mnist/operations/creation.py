@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,16 @@ import numpy as np
 
 from ..dtypes import BOOL, F32, F64, I64, of_numpy, promote_types, to_numpy
 from ..tape import Array, Storage, wrap
-from .common import array_like, cast, check_device, check_range, new_shape, quiet, to_array
+from .common import (
+    array_like,
+    cast,
+    check_device,
+    check_range,
+    new_shape,
+    quiet,
+    size_given,
+    to_array,
+)
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -39,7 +49,18 @@ def tensor(
         Sequences of unequal length.
     """
     check_device(device)
+    if isinstance(data, Storage):
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use x.detach().clone() or "
+            "x.detach().clone().requires_grad_(True), rather than tensor(x).",
+            stacklevel=2,
+        )
     return _leaf(_copied(data, dtype), requires_grad)
+
+
+def copied(data: Any, dtype: Any) -> Tensor:
+    """`tensor(data)`, of a Tensor as well."""
+    return wrap(_copied(data, dtype))
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -203,15 +224,9 @@ def ones(
 def _sizes(
     function: str, sizes: Sequence[Any], size: Any, dtype: Any
 ) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of a new array, from f(2, 3), f((2, 3)) or f(size=(2, 3))."""
-    if size is not None and not sizes:
-        sizes = (size,)
-    elif size is not None:
-        raise TypeError(f"{function}(): got its size by position and by name")
-    if not sizes:
-        raise TypeError(f'{function}(): missing 1 required positional argument: "size"')
+    """Shape and type of a new array."""
     kind = F32 if dtype is None else to_numpy(dtype)
-    return new_shape(function, sizes, kind), kind
+    return new_shape(function, size_given(function, sizes, size), kind), kind
 
 
 def arange(

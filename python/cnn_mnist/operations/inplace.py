@@ -274,7 +274,7 @@ def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = 
 
 
 def random_(
-    input: Tensor, low: int = 0, high: int | None = None, *, generator: Any = None
+    input: Tensor, low: int | None = None, high: int | None = None, *, generator: Any = None
 ) -> Tensor:
     """Whole numbers of [low, high) from torch's generator, in place.
 
@@ -282,7 +282,7 @@ def random_(
     """
     from ..random import integers_ as fill
 
-    if high is None and low:
+    if high is None:
         low, high = 0, low
     return _draw(input, "RandomBackward0", fill, low, high, generator)
 

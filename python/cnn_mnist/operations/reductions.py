@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -120,7 +121,7 @@ def var(
 
     d var = 2 (x - mean) dx / (n - correction).
     """
-    value, gradients = _variance(input, dim, unbiased, keepdim, correction, axis, keepdims)
+    value, gradients = _variance("var", input, dim, unbiased, keepdim, correction, axis, keepdims)
     return record(value, "VarBackward0", (input,), lambda g: (gradients(g),), (input,))
 
 
@@ -135,7 +136,7 @@ def std(
     keepdims: bool | None = None,
 ) -> Tensor:
     """Standard deviation: the square root of `var`; d std = d var / (2 std), 0 where std is 0."""
-    value, gradients = _variance(input, dim, unbiased, keepdim, correction, axis, keepdims)
+    value, gradients = _variance("std", input, dim, unbiased, keepdim, correction, axis, keepdims)
     y = np.sqrt(value)
 
     def of_std(g: Array) -> tuple[Array]:
@@ -145,6 +146,7 @@ def std(
 
 
 def _variance(
+    name: str,
     input: Tensor,
     dim: Any,
     unbiased: bool | None,
@@ -163,11 +165,17 @@ def _variance(
     if x.dtype.kind != "f":
         raise RuntimeError("std and var only support floating point and complex dtypes")
     axes = _axes(x, dim)
-    freedom = builtins.max(_count(x, axes) - correction, 0)
+    freedom = builtins.max((_count(x, axes) if x.size else 0) - correction, 0)
+    if freedom == 0:
+        warnings.warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
+            "reduction factor (input numel divided by output numel).",
+            stacklevel=3,
+        )
     wide = x.astype(np.float64, copy=False)
 
     def compute() -> tuple[Array, Array]:
-        middle = np.mean(wide, axis=axes, keepdims=True)
+        middle = np.sum(wide, axis=axes, keepdims=True) / np.float64(_count(x, axes))
         squares = np.sum((wide - middle) ** 2, axis=axes, keepdims=keepdim)
         return middle, np.asarray(np.divide(squares, freedom)).astype(x.dtype)
 

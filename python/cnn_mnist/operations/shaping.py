@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +152,12 @@ def t(input: Tensor) -> Tensor:
 
 def reversed_dims(input: Tensor) -> Tensor:
     """`x.T`: all dimensions in reverse order."""
+    if input._array.ndim != 2:
+        warnings.warn(
+            "x.T of a Tensor that is no matrix is deprecated: write x.mT for the transpose of each "
+            "matrix in a batch, or x.permute(...)",
+            stacklevel=2,
+        )
     return _permuted(input, tuple(reversed(range(input._array.ndim))), "PermuteBackward0")
 
 
@@ -243,13 +250,13 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one size side by side along a new dimension; each gets its slice of g."""
     parts = _together("stack", tensors)
     first = parts[0]._array.shape
+    axis = check_dim(dim, len(first) + 1)
     for index, each in enumerate(parts):
         if each._array.shape != first:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 "
                 f"and {list(each._array.shape)} at entry {index}"
             )
-    axis = check_dim(dim, len(first) + 1)
     out = np.ascontiguousarray(np.stack([each._array for each in parts], axis))
     return record(out, "StackBackward0", parts, lambda g: list(np.moveaxis(g, axis, 0)))
 
