@@ -196,3 +196,12 @@ def test_recorded(code: str) -> None:
 @pytest.mark.parametrize("code", ASSIGNED)
 def test_assigned(code: str) -> None:
     agree(code)
+
+
+def test_views_of_views_are_not_nested_calls() -> None:
+    deep = "for _ in range(3000): p = p[:]"
+    agree(f"w = r * 1; p = w; {deep}\np += 1; out = (w * w).sum(); out.backward(); out = r.grad")
+    agree(
+        f"w = x.clone(); p = w; {deep}\np *= z.requires_grad_(); (w * w).sum().backward(); out = z.grad"
+    )
+    agree(f"w = r * 1; p = w; {deep}\nw *= 2; (p * p).sum().backward(); out = r.grad")

@@ -31,13 +31,12 @@ static int update_view(const struct cm_tape *tape, PyObject *tensor)
     PyObject *view = cm_storage_of(tensor)->view;
     if (view == Py_None)
         return 0;
-    if (!view || !PyTuple_Check(view) || PyTuple_GET_SIZE(view) != 4 ||
+    if (!view || !PyTuple_Check(view) || PyTuple_GET_SIZE(view) != 3 ||
         check_storage(tape, PyTuple_GET_ITEM(view, 0)) < 0) {
-        PyErr_SetString(PyExc_TypeError,
-                        "_view must be None or (root, replay, spread, node)");
+        PyErr_SetString(PyExc_TypeError, "_view must be None or (root, steps, node)");
         return -1;
     }
-    if (cm_storage_of(PyTuple_GET_ITEM(view, 0))->node == PyTuple_GET_ITEM(view, 3))
+    if (cm_storage_of(PyTuple_GET_ITEM(view, 0))->node == PyTuple_GET_ITEM(view, 2))
         return 0;
     PyObject *done = PyObject_CallOneArg(tape->current, tensor);
     Py_XDECREF(done);

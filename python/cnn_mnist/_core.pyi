@@ -111,8 +111,8 @@ class Storage:
 
     _array : the elements. _grad : Tensor or None. _node : the node that made it, None for a
     leaf. _requires_grad : bool. _changes : [number of in-place changes], one list for all
-    Tensors over the same memory. _view : None, or (root, replay, spread, node): this
-    is replay(root), `spread` takes its gradient to root's, recorded when root's node was `node`.
+    Tensors over the same memory. _view : None, or (root, steps, node): how this
+    looks at root (see tape.py), recorded when root's node was `node`.
     """
 
     _array: _Array
@@ -120,9 +120,7 @@ class Storage:
     _node: Node | None
     _requires_grad: bool
     _changes: list[int]
-    _view: (
-        tuple[Storage, Callable[[_Array], _Array], Callable[[_Array], _Array], Node | None] | None
-    )
+    _view: tuple[Storage, Any, Node | None] | None
     def __new__(cls, *args: Any, **keywords: Any) -> Self: ...
 
 @final

@@ -23,10 +23,12 @@ from .quiet import quiet
 
 __all__ = [
     "Array", "Node", "Storage", "backward", "check_grad", "current", "edges_of", "kind_of", "make_node",
-    "record", "recorded", "retain", "view", "wants_grad", "wrap",
+    "record", "recorded", "replay_all", "retain", "spread_all", "view", "wants_grad", "wrap",
 ]  # fmt: skip
 
 Array = NDArray[Any]
+# How a view looks at its root: the steps before the last one, then what `view` takes for that.
+Steps = tuple[Any, Callable[[Array], Array], Callable[[Array], Array]] | None
 
 wrap: Callable[..., Tensor] = _core.wrap
 record: Callable[..., Tensor] = _core.record
@@ -35,11 +37,13 @@ recorded: Callable[..., Tensor] = _core.recorded
 
 def current(tensor: Storage) -> None:
     """Bring a view's history up to date after its root changed in place under recording."""
-    root, replay, spread, node = tensor._view  # type: ignore[misc]
+    root, steps, node = tensor._view  # type: ignore[misc]
     if root._node is not node and root._node is not None:
-        tensor._node = make_node("AsStridedBackward0", [root._node], lambda g: (spread(g),))
+        tensor._node = make_node(
+            "AsStridedBackward0", [root._node], lambda g: (spread_all(steps, g),)
+        )
         tensor._requires_grad = True
-        tensor._view = (root, replay, spread, root._node)
+        tensor._view = (root, steps, root._node)
 
 
 def wants_grad(*inputs: Storage | None) -> bool:
@@ -59,18 +63,28 @@ def view(
     """
     result = record(replay(tensor._array), name, (tensor,), lambda g: (spread(g),))
     result._changes = tensor._changes
-    outer = tensor._view
-    if outer is None:
-        result._view = (tensor, replay, spread, tensor._node)
-    else:
-        root, inner, widen, _ = outer
-        result._view = (
-            root,
-            lambda array: replay(inner(array)),
-            lambda g: widen(spread(g)),
-            root._node,
-        )
+    root, steps = (tensor, None) if tensor._view is None else tensor._view[:2]
+    result._view = (root, (steps, replay, spread), root._node)
     return result
+
+
+def replay_all(steps: Steps, array: Array) -> Array:
+    """The view of `array`, which has the root's form, that these steps lead to."""
+    functions = []
+    while steps is not None:
+        steps, function, _ = steps
+        functions.append(function)
+    for function in reversed(functions):
+        array = function(array)
+    return array
+
+
+def spread_all(steps: Steps, g: Array) -> Array:
+    """The gradient of the root for the gradient of the view that these steps lead to."""
+    while steps is not None:
+        steps, _, function = steps
+        g = function(g)
+    return g
 
 
 def backward(root: Storage, gradient: Array, retain_graph: bool) -> None:

@@ -10,7 +10,19 @@ import numpy as np
 from .. import _core
 from .._core import grad_enabled
 from ..dtypes import of_numpy
-from ..tape import Array, Node, Storage, current, edges_of, kind_of, make_node, wants_grad, wrap
+from ..tape import (
+    Array,
+    Node,
+    Storage,
+    current,
+    edges_of,
+    kind_of,
+    make_node,
+    replay_all,
+    spread_all,
+    wants_grad,
+    wrap,
+)
 from . import arithmetic, bounds, comparisons, pointwise
 from .arithmetic import add, div, mul, scaled, sub
 from .common import NUMBER, element, exactly, mismatch, pair, quiet, sum_to
@@ -96,12 +108,12 @@ def rebase(tensor: Storage, node: Node) -> None:
         tensor._node = node
         tensor._requires_grad = True
         return
-    root, replay, spread, _ = view
+    root, steps, _ = view
     before = root._node
 
     def gradients(g: Array) -> Sequence[Array]:
-        part = replay(g)
-        written = spread(np.ones_like(part))
+        part = replay_all(steps, g)
+        written = spread_all(steps, np.ones_like(part))
         return np.where(written != 0, np.zeros_like(g), g), part
 
     root._node = make_node("CopySlices", [before, node], gradients)
