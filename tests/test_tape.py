@@ -1,6 +1,7 @@
 """The tape: what is recorded, kept, freed and accumulated, as torch's autograd does it."""
 
 import gc
+import random
 import sys
 import threading
 import warnings
@@ -8,9 +9,11 @@ import weakref
 
 import numpy as np
 import pytest
+import torch
 from both import agree, cases, programs
 
 import cnn_mnist
+from cnn_mnist import _core
 
 PROGRAMS = programs("""
 w = T.ones(3, requires_grad=True); (w*2).sum().backward(); (w*3).sum().backward()
@@ -356,3 +359,61 @@ def test_gradient_of_what_is_no_leaf_warns() -> None:
         assert kept.grad is None and leaf.grad is None
         (product * kept).sum().backward()
         assert kept.grad is not None
+
+
+# the walk back ---------------------------------------------------------------------------------
+def test_nodes_run_from_the_last_to_the_first_whatever_reached_them_first():
+    """A graph at random: each node runs once, with its gradient added up as the parts came."""
+    choice, n = random.Random(4), 3000
+    start = cnn_mnist.zeros(1, dtype=cnn_mnist.float64, requires_grad=True)
+    nodes, order, sums = [], [], [1.0] * n
+
+    def node(at, targets):
+        def gradients(g):
+            order.append(at)
+            assert g == sums[at]
+            shares = [choice.random() for _ in targets]
+            for target, share in zip(targets, shares, strict=True):
+                sums[target] += share
+            return [np.array([share]) for share in shares]
+
+        return _core.make_node("Node", [nodes[i] for i in targets] or [start], gradients)
+
+    for at in range(n):
+        nodes.append(node(at, choice.sample(range(at), min(at, 3))))
+    edges = choice.sample(nodes, n)
+    root = _core.recorded(np.zeros(1), "Root", edges, lambda g: [g for _ in edges])
+    root.backward()
+    assert order == list(range(n))[::-1]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_hundred_thousand_nodes_may_wait(backwards):
+    leaf = cnn_mnist.ones(1, requires_grad=True)
+    parts = [leaf * 2 for _ in range(100_000)]
+    if backwards:
+        parts.reverse()
+    cnn_mnist.cat(parts).sum().backward()
+    assert leaf.grad.item() == 200_000
+
+
+@pytest.mark.parametrize("package", [cnn_mnist, torch])
+def test_tensors_that_compare_and_hash_as_they_like(package):
+    class Unhashable(package.Tensor):
+        def __eq__(self, other):
+            return True
+
+    class Alike(package.Tensor):
+        def __eq__(self, other):
+            return True
+
+        def __hash__(self):
+            return 1
+
+    for kind in (Unhashable, Alike):
+        a, b = (kind([each, 3.0]).requires_grad_() for each in (1.0, 2.0))
+        (a * b * b).sum().backward()
+        assert (a.grad.tolist(), b.grad.tolist()) == ([4.0, 9.0], [4.0, 18.0])
+        for each in (a, b):
+            (each * 2).sum().backward()
+        assert (a.grad.tolist(), b.grad.tolist()) == ([6.0, 11.0], [6.0, 20.0])

@@ -4,77 +4,96 @@
 #include "core.h"
 #include "tape.h"
 
-#include <string.h>
-
-/* A node that gradients have reached, and their sum: the gradient of its result. */
-struct reached {
-    struct cm_node *node;
-    PyObject *gradient;
-};
-
 /* Later operations have higher sequence numbers, so taking the highest first meets every
    node after all nodes that feed it a gradient. */
 struct walk {
     const struct cm_state *state;
-    struct reached *queue; /* by rising sequence number */
+    struct cm_node **heap; /* what gradients have reached, the latest node at the top */
     Py_ssize_t count, room;
-    PyObject *sums; /* dict: Tensor whose .grad grows -> gradient */
+    PyObject
+        *gradients; /* dict: node of the heap, its owner -> gradient of its result */
+    PyObject *sums; /* dict: address of a Tensor whose .grad grows -> (it, gradient) */
     int retain_graph;
 };
 
-/* *sum += part; references are the caller's */
-static int add_to(PyObject **sum, PyObject *part)
+static int push(struct walk *w, struct cm_node *node)
 {
-    PyObject *total = PyNumber_Add(*sum, part);
-    if (!total)
-        return -1;
-    Py_SETREF(*sum, total);
+    if (w->count == w->room) {
+        const Py_ssize_t room = 2 * w->room + 16;
+        struct cm_node **heap = PyMem_Realloc(w->heap, (size_t)room * sizeof *w->heap);
+        if (!heap) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        w->heap = heap;
+        w->room = room;
+    }
+    Py_ssize_t at = w->count++;
+    while (at > 0 && w->heap[(at - 1) / 2]->sequence < node->sequence) {
+        w->heap[at] = w->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    w->heap[at] = node;
     return 0;
 }
 
-/* Where a node belongs in the queue: behind all of lower or equal sequence number. */
-static Py_ssize_t place_of(const struct walk *w, const struct cm_node *node)
+/* The latest node; the heap must not be empty. */
+static struct cm_node *pop(struct walk *w)
 {
-    Py_ssize_t low = 0, high = w->count;
-    while (low < high) {
-        const Py_ssize_t middle = low + (high - low) / 2;
-        if (w->queue[middle].node->sequence <= node->sequence)
-            low = middle + 1;
-        else
-            high = middle;
+    struct cm_node *top = w->heap[0], *last = w->heap[--w->count];
+    Py_ssize_t at = 0;
+    for (Py_ssize_t child = 1; child < w->count; child = 2 * at + 1) {
+        if (child + 1 < w->count &&
+            w->heap[child]->sequence < w->heap[child + 1]->sequence)
+            child++;
+        if (w->heap[child]->sequence < last->sequence)
+            break;
+        w->heap[at] = w->heap[child];
+        at = child;
     }
-    return low;
+    w->heap[at] = last;
+    return top;
 }
 
 static int reach_node(struct walk *w, struct cm_node *node, PyObject *part)
 {
-    const Py_ssize_t at = place_of(w, node);
-    if (at > 0 && w->queue[at - 1].node == node)
-        return add_to(&w->queue[at - 1].gradient, part);
-    if (w->count == w->room) {
-        const Py_ssize_t room = 2 * w->room + 16;
-        struct reached *queue =
-            PyMem_Realloc(w->queue, (size_t)room * sizeof *w->queue);
-        if (!queue) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        w->queue = queue;
-        w->room = room;
-    }
-    memmove(w->queue + at + 1, w->queue + at,
-            (size_t)(w->count - at) * sizeof *w->queue);
-    w->queue[at].node = (struct cm_node *)Py_NewRef((PyObject *)node);
-    w->queue[at].gradient = Py_NewRef(part);
-    w->count++;
-    return 0;
+    PyObject *key = (PyObject *)node;
+    PyObject *sum = PyDict_GetItemWithError(w->gradients, key);
+    if (!sum)
+        return PyErr_Occurred() || PyDict_SetItem(w->gradients, key, part) < 0
+                   ? -1
+                   : push(w, node);
+    PyObject *total = PyNumber_Add(sum, part);
+    const int status = total ? PyDict_SetItem(w->gradients, key, total) : -1;
+    Py_XDECREF(total);
+    return status;
+}
+
+/* Tensors are told apart by their address: a subclass may compare and hash as it likes. */
+static int set_sum(const struct walk *w, PyObject *tensor, PyObject *total)
+{
+    PyObject *key = PyLong_FromVoidPtr(tensor);
+    PyObject *pair = key ? PyTuple_Pack(2, tensor, total) : NULL;
+    const int status = pair ? PyDict_SetItem(w->sums, key, pair) : -1;
+    Py_XDECREF(key);
+    Py_XDECREF(pair);
+    return status;
+}
+
+/* Borrowed; NULL without an exception where there is none yet. */
+static PyObject *sum_of(const struct walk *w, PyObject *tensor)
+{
+    PyObject *key = PyLong_FromVoidPtr(tensor);
+    PyObject *pair = key ? PyDict_GetItemWithError(w->sums, key) : NULL;
+    Py_XDECREF(key);
+    return pair ? PyTuple_GET_ITEM(pair, 1) : NULL;
 }
 
 /* A first gradient may become the Tensor's own .grad: it must share memory with nothing,
    neither with what it looks at nor with the gradient `g` that it was made of. */
 static int reach_tensor(struct walk *w, PyObject *tensor, PyObject *part, PyObject *g)
 {
-    PyObject *sum = PyDict_GetItemWithError(w->sums, tensor);
+    PyObject *sum = sum_of(w, tensor);
     if (!sum && PyErr_Occurred())
         return -1;
     PyObject *total;
@@ -84,7 +103,7 @@ static int reach_tensor(struct walk *w, PyObject *tensor, PyObject *part, PyObje
         total = cm_ndarray_copy(part);
     else
         total = Py_NewRef(part);
-    const int status = total ? PyDict_SetItem(w->sums, tensor, total) : -1;
+    const int status = total ? set_sum(w, tensor, total) : -1;
     Py_XDECREF(total);
     return status;
 }
@@ -247,7 +266,7 @@ static int prepare(const struct walk *w, PyObject *tensor, PyObject *sum)
         return check_grad(w->state, s, sum);
     const int leaf = !s->node || s->node == Py_None;
     PyObject *own = cm_ndarray_laid_out(sum, leaf ? s->array : NULL);
-    const int status = own ? PyDict_SetItem(w->sums, tensor, own) : -1;
+    const int status = own ? set_sum(w, tensor, own) : -1;
     Py_XDECREF(own);
     return status;
 }
@@ -255,22 +274,38 @@ static int prepare(const struct walk *w, PyObject *tensor, PyObject *sum)
 /* Tensors change only when all went well; those that no longer want a gradient do not. */
 static int accumulate_all(const struct walk *w)
 {
-    PyObject *tensor, *sum;
-    for (Py_ssize_t at = 0; PyDict_Next(w->sums, &at, &tensor, &sum);)
-        if (cm_storage_of(tensor)->requires_grad && prepare(w, tensor, sum) < 0)
-            return -1;
-    for (Py_ssize_t at = 0; PyDict_Next(w->sums, &at, &tensor, &sum);)
+    PyObject *pair;
+    for (Py_ssize_t at = 0; PyDict_Next(w->sums, &at, NULL, &pair);) {
+        PyObject *tensor = PyTuple_GET_ITEM(pair, 0);
         if (cm_storage_of(tensor)->requires_grad &&
-            accumulate(w->state, cm_storage_of(tensor), sum) < 0)
+            prepare(w, tensor, PyTuple_GET_ITEM(pair, 1)) < 0)
             return -1;
+    }
+    for (Py_ssize_t at = 0; PyDict_Next(w->sums, &at, NULL, &pair);) {
+        struct cm_storage *s = cm_storage_of(PyTuple_GET_ITEM(pair, 0));
+        if (s->requires_grad && accumulate(w->state, s, PyTuple_GET_ITEM(pair, 1)) < 0)
+            return -1;
+    }
     return 0;
+}
+
+/* One step from the latest node. */
+static int walk_on(struct walk *w)
+{
+    PyObject *node = Py_NewRef((PyObject *)pop(w));
+    PyObject *gradient = Py_XNewRef(PyDict_GetItemWithError(w->gradients, node));
+    int status = -1;
+    if (gradient && PyDict_DelItem(w->gradients, node) == 0)
+        status = step(w, cm_node_of(node), gradient);
+    Py_DECREF(node);
+    Py_XDECREF(gradient);
+    return status;
 }
 
 static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     const struct cm_state *state = cm_state_of(module);
     struct walk w = {.state = state};
-    PyObject *result = NULL;
     if (cm_check_count("backward", nargs, 3) < 0 ||
         cm_read_bool(&w.retain_graph, args[2]) < 0)
         return NULL;
@@ -279,29 +314,21 @@ static PyObject *backward(PyObject *module, PyObject *const *args, Py_ssize_t na
         return NULL;
     }
     PyObject *first = cm_storage_of(args[0])->node;
-    w.sums = PyDict_New();
     if (!first || first == Py_None)
         first = args[0];
-    if (!w.sums || reach(&w, first, args[1], args[1]) < 0)
-        goto done;
-    while (w.count > 0) {
-        const struct reached last = w.queue[--w.count];
-        const int status = step(&w, last.node, last.gradient);
-        Py_DECREF(last.node);
-        Py_DECREF(last.gradient);
-        if (status < 0)
-            goto done;
-    }
-    if (accumulate_all(&w) == 0)
-        result = Py_NewRef(Py_None);
-done:
-    for (Py_ssize_t i = 0; i < w.count; i++) {
-        Py_DECREF(w.queue[i].node);
-        Py_DECREF(w.queue[i].gradient);
-    }
-    PyMem_Free(w.queue);
+    w.gradients = PyDict_New();
+    w.sums = PyDict_New();
+    int status = -1;
+    if (w.gradients && w.sums)
+        status = reach(&w, first, args[1], args[1]);
+    while (status == 0 && w.count > 0)
+        status = walk_on(&w);
+    if (status == 0)
+        status = accumulate_all(&w);
+    PyMem_Free(w.heap);
+    Py_XDECREF(w.gradients);
     Py_XDECREF(w.sums);
-    return result;
+    return status == 0 ? Py_NewRef(Py_None) : NULL;
 }
 
 PyMethodDef cm_backward_methods[] = {
