@@ -163,7 +163,7 @@ def test_states_go_to_torch_and_come_back():
         cnn_mnist.rand(n, generator=ours)
         theirs.set_state(torch.from_numpy(np.array(ours.get_state())))
         same(cnn_mnist.rand(9, generator=ours), torch.rand(9, generator=theirs))
-        ours.set_state(theirs.get_state())
+        assert ours.set_state(theirs.get_state()) is ours
         same(cnn_mnist.randperm(9, generator=ours), torch.randperm(9, generator=theirs))
 
 

@@ -26,6 +26,16 @@ x.fill_('a'); x.add_('a'); x.add_(None); x.copy_(2.5); i.copy_(True); x.copy_('a
 
 
 PARTS = programs("""
+q[[0, 1]] = 5; out = q
+
+q[q > 0] = x[x > 0]; out = q
+
+q[0, [1, 2]] = 3; out = q
+
+q[:, [1]] = 3; out = q
+
+w = q[0]; w[[1, 2]] = 0; out = q, w
+
 w = T.ones(3).expand(2, 3); w.zero_(); out = w
 
 w = T.ones(3).expand(2, 3); w.fill_(2); out = w

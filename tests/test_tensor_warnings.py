@@ -13,7 +13,7 @@ v.T; z.T; c.T; T.tensor(x); T.tensor(r); x[[[0, 1], [1, 2]]]; q.grad; T.tensor([
 """)
 SILENT = cases("""
 x.T; x.var(); x.var(correction=0); T.tensor(v.tolist()); T.tensor(v.numpy()); T.Tensor(v); T.as_tensor(x); float(x.sum()); int(q.sum())
-q.sum().item(); f'{q.sum():.2f}'; x[[0, 1], [1, 2]]; r.grad; x / 0; (-x).log(); (-x).sqrt(); T.tensor(1e300); e.mean(); e.mean(0); e.sum(); x.copy_(d)
+q.sum().item(); f'{q.sum():.2f}'; x[[0, 1], [1, 2]]; r.grad; x / 0; (-x).log(); (-x).sqrt(); T.tensor(1e300); e.mean(); e.mean(0); e.sum(); x.copy_(d); i.__setitem__(0, x[0] / 0)
 """)
 
 

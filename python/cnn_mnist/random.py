@@ -76,8 +76,8 @@ class Generator:
         """The state as torch lays it out: a uint8 Tensor of 5056 bytes, torch's own work too."""
         return wrap(self._core.get_state())
 
-    def set_state(self, new_state: Tensor) -> None:
-        """Continue from a state that `get_state`, ours or torch's, returned.
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Continue from a state that `get_state`, ours or torch's, returned; the generator itself.
 
         Raises
         ------
@@ -92,6 +92,7 @@ class Generator:
         if state.dtype != np.uint8:
             raise TypeError(f"RNG state must be a torch.ByteTensor, got dtype {state.dtype}")
         self._core.set_state(state)
+        return self
 
     def clone_state(self) -> Generator:
         """A generator of its own that continues as this one would."""

@@ -7,6 +7,7 @@ then arrays and masks to what is left (a copy).
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import numpy as np
 from .. import _core
 from ..dtypes import of_numpy
 from ..tape import Array, Storage, edges_of, make_node, record, view, wants_grad
-from .common import NUMBER, array_like, element, sum_to, to_array
+from .common import NUMBER, array_like, element, quiet, sum_to, to_array
 from .inplace import EMPTY, changed, check_overlap, prepare, rebase
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         check_overlap(target, y)
     part = target if arrays is None else EMPTY  # arrays may pick elements that share memory
     edges = edges_of((input, source)) if prepare(input, source, part) else None
-    target[... if arrays is None else arrays] = y
+    quiet(operator.setitem, target, ... if arrays is None else arrays, y)
     changed(input)
     if edges is None:
         return
@@ -99,7 +100,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         dy = sum_to(taken, fitted).reshape(given[0])
         return dx, dy.astype(given[1], copy=False)
 
-    rebase(input, make_node("CopySlices", edges, gradients))
+    name = "CopySlices" if arrays is None or basic is not None else "IndexPutBackward0"
+    rebase(input, make_node(name, edges, gradients))
 
 
 def _kept(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
