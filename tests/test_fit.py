@@ -332,7 +332,9 @@ def sharing():
 
 def read_only():
     model = network_of_seed()
-    model[2].weight.detach().numpy().flags.writeable = False
+    array = model[2].weight.detach().numpy().copy()
+    array.flags.writeable = False
+    model[2].weight.data = cnn_mnist.from_numpy(array)
     return model
 
 

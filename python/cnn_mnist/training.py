@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import _core
 from .chain import Chain
+from .claims import claimed
 from .history import Epoch, History
 from .optim import check_sgd_options
 from .options import check_count, check_flag, check_is_number, check_number, thread_limit
@@ -102,7 +103,7 @@ def fit(
     TypeError
         When the model is no such chain; the message names the layer.
     RuntimeError
-        When shapes or dtypes do not fit.
+        When shapes or dtypes do not fit, or another thread's `fit` is training a parameter.
     ValueError
         When an option is out of range, x and y differ in length, there are no rows, a layer
         stands twice in the chain or a parameter does not require grad.
@@ -137,19 +138,13 @@ def fit(
     held_out = None if validation is None else _validation(chain, validation, ignore_index)
     chain.check_forward(data[0])
     loss = (class_weights(weight, chain.classes, chain.dtype), ignore_index, label_smoothing)
-    run = _Run(
-        chain,
-        data,
-        held_out,
-        loss,
-        batch_size,
-        shuffle,
-        generator,
-        threads,
-        (momentum, weight_decay, nesterov),
-    )
-    with _bar(progress, epochs * run.steps) as bar:
-        return run.train(epochs, lr, callback, bar)
+    options = (momentum, weight_decay, nesterov)
+    with claimed(chain.parameters()):
+        run = _Run(
+            chain, data, held_out, loss, batch_size, shuffle, generator, threads, options
+        )  # fmt: skip
+        with _bar(progress, epochs * run.steps) as bar:
+            return run.train(epochs, lr, callback, bar)
 
 
 def predict(
