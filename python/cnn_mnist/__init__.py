@@ -137,7 +137,9 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .absent import absent
+
+    raise absent(__name__, name)
 
 
 def __dir__() -> list[str]:

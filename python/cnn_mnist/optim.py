@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _core
+from .absent import names_of
 from .grad_mode import enable_grad
 from .nn.parameter import zero_grad
 from .operations.creation import as_tensor
@@ -19,6 +20,8 @@ from .tape import wrap
 from .tensor import Tensor
 
 __all__ = ["SGD", "Optimizer"]
+if not TYPE_CHECKING:  # which knows the names
+    __getattr__ = names_of(__name__, __all__)
 
 
 class Optimizer:

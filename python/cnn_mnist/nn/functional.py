@@ -11,11 +11,12 @@ The definitions are torch's: https://docs.pytorch.org/docs/stable/nn.functional.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _core
+from ..absent import names_of
 from ..operations import layers, pointwise, rows
 from ..operations.common import check_dims, quiet
 from ..operations.layers import REDUCTIONS
@@ -48,6 +49,8 @@ __all__ = [
     "softmax",
     "softmax_backward",
 ]
+if not TYPE_CHECKING:  # which knows the names
+    __getattr__ = names_of(__name__, __all__)
 
 
 # linear ------------------------------------------------------------------------------------
@@ -375,10 +378,7 @@ def cross_entropy_backward(
     x, t = as_array(name, "input", input), as_array(name, "target", target)
     w = None if weight is None else as_array(name, "weight", weight)
     both, types = x.shape == t.shape, (x.dtype, t.dtype)
-    dtype = layers.mixed_type(x, t, w)
-    if dtype is not None:
-        x, t = x.astype(dtype, copy=False), t.astype(dtype, copy=False)
-        w = None if w is None else w.astype(dtype, copy=False)
+    x, t, w = layers.of_one_type(x, t, w)
     g = as_gradient(name, grad_output, x.dtype)
     code = REDUCTIONS[reduction_of(reduction, None, None)]
     _, *gradients = _core.cross_entropy(x, t, w, ignore_index, code, label_smoothing, True, both)

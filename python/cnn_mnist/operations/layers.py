@@ -135,6 +135,15 @@ def mixed_type(x: Array, target: Array, weight: Array | None) -> np.dtype[Any] |
     return dtype if weight is None else promote_types(dtype, weight.dtype)
 
 
+def of_one_type(x: Array, target: Array, weight: Array | None) -> tuple[Array, Array, Array | None]:
+    """The operands of a loss in its `mixed_type`, if it has one."""
+    dtype = mixed_type(x, target, weight)
+    if dtype is None:
+        return x, target, weight
+    weight = None if weight is None else weight.astype(dtype, copy=False)
+    return x.astype(dtype, copy=False), target.astype(dtype, copy=False), weight
+
+
 def _loss_name(x: Array, probabilities: bool, reduction: str, label_smoothing: float) -> str:
     if probabilities:
         return "DivBackward1" if reduction == "mean" and x.size else "NegBackward0"
