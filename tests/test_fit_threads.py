@@ -1,7 +1,8 @@
 """fit by several threads: one model is trained by one of them at a time."""
 
 import os
-import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -95,13 +96,24 @@ def test_a_fit_that_ends_early_lets_go(error):
     run(model)
 
 
+FORKED = """
+import os, signal, sys
+from fit_helpers import network_of_seed, run
+from test_fit_threads import Held
+
+model = network_of_seed()
+with Held(model):
+    child = os.fork()
+    if not child:
+        signal.alarm(60)
+        run(model)
+        os._exit(0)
+    sys.exit(os.waitpid(child, 0)[1] != 0)
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_trains_its_own_copy():
-    model = network_of_seed()
-    with Held(model):
-        child = os.fork()
-        if not child:
-            signal.alarm(60)
-            run(model)
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    command = [sys.executable, "-W", "ignore", "-c", FORKED]
+    subprocess.run(command, check=True, env=here, timeout=120)
