@@ -309,3 +309,29 @@ def test_a_bad_state_changes_nothing():
 def test_errors_where_torch_differs(call):
     with pytest.raises(RuntimeError, match="expected"):
         call()
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda x: x.uniform_(to=3),
+        lambda x: x.uniform_(**{"from": -2, "to": 3}),
+        lambda x: x.random_(to=7),
+        lambda x: x.random_(**{"from": 2, "to": 9}),
+        lambda x: x.random_(5),
+        lambda x: x.random_(),
+    ],
+)
+def test_bounds_by_torchs_names(fill):
+    results = []
+    for package in (cnn_mnist, torch):
+        package.manual_seed(8)
+        results.append(fill(package.zeros(5)))
+    same(*results)
+
+
+def test_bounds_by_other_names_raise():
+    for call in (lambda x: x.uniform_(a=1), lambda x: x.random_(high=3), lambda x: x.random_(0)):
+        for package in (cnn_mnist, torch):
+            with pytest.raises((TypeError, RuntimeError)):
+                call(package.zeros(2))

@@ -18,7 +18,7 @@ r.add_(1); r.zero_(); r.mul_(2); r[0].add_(1); q.add_(1); q.mul_(2); q.zero_(); 
 x.add_(1); x.add_(y); x.sub_(y); x.mul_(2); x.div_(2); x.add_(y, alpha=2); x.sub_(y, alpha=.5)
 i.add_(1); i.add_(1.5); i.div_(2); i.mul_(2); x.add_(T.ones(3, 2, 3)); x.add_(v); v.add_(x)
 x.add_(i); x.add_(d); u.add_(1); u.add_(i); b.add_(1); b.mul_(True); x.zero_(); x.fill_(3)
-i.fill_(2.7); x.fill_(z); x.fill_(v); x.copy_(y); x.copy_(v); x.copy_(i); i.copy_(x)
+x.copy_(other=y); x.copy_(src=y); F.one_hot(input=i); i.fill_(2.7); x.fill_(z); x.fill_(v); x.copy_(y); x.copy_(v); x.copy_(i); i.copy_(x)
 v.copy_(x); x.copy_([1]); x.clamp_(0); x.clamp_(0, 1); x.relu_(); r.relu_(); q.relu_()
 z.add_(1); z.add_(x); x.T.add_(1); x[0].mul_(5); v.expand(2, 3).add_(1); q.clamp_(0)
 x.fill_('a'); x.add_('a'); x.add_(None); x.copy_(2.5); i.copy_(True); x.copy_('a')

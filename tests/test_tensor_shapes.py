@@ -8,10 +8,11 @@ x.shape; x.size(); x.size(0); x.size(-1); x.size(2); z.shape; z.size(0); x.dim()
 x.numel(); e.numel(); x.nelement(); x.dtype; i.dtype; b.dtype; u.dtype; d.dtype; len(x)
 len(z); x.shape[0]; x.shape[:1]; x.shape+(1, ); x.shape==(2, 3); x.shape.numel(); x.stride()
 x.T.stride(); x.T.is_contiguous(); x.is_floating_point(); i.is_floating_point()
-x.element_size(); x.itemsize; x.nbytes; n.shape; str(x.shape); [*x.shape]
+x.shape * 2; 2 * x.shape; (1, ) + x.shape; x.shape + [1]; x.element_size(); x.itemsize; x.nbytes; n.shape; str(x.shape); [*x.shape]
 """)
 
 VIEWS = cases("""
+x.view(size=(3, 2)); x.reshape(shape=(3, 2)); x.permute(dims=(1, 0)); x.expand(size=(2, 2, 3)); x.view(3, size=(2,)); T.cat([x, y], axis=1); T.stack([x, y], axis=-1)
 x.T; x.t(); x.mT; v.t(); v.T; z.t(); c.t(); c.mT; v.mT; x.view(3, 2); x.view(-1); x.view(-1, 2)
 x.view((3, 2)); x.view(x.shape); x.view(4, 2); x.view(-1, -1); x.view(-1, 4); x.T.view(6)
 x.T.reshape(6); x.reshape(3, -1); x.reshape((6, )); x.reshape(-1, 5); x.reshape(-2, 3);

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .operations import comparisons, pointwise, reductions, rows, shaping
-from .operations.common import array_like, to_array
+from .operations.common import array_like, either, to_array
 from .operations.creation import arange, as_tensor, from_numpy, ones, tensor, zeros
 from .tape import Storage, wrap
 
@@ -82,7 +82,8 @@ allclose = _arrays_too(comparisons.allclose)
 
 def _sequence_of_arrays(operation: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(operation)
-    def function(tensors: Any, dim: int = 0) -> Any:
+    def function(tensors: Any, dim: int = 0, *, axis: int | None = None) -> Any:
+        dim = either("dim", dim, "axis", axis, 0)
         listed = isinstance(tensors, (tuple, list)) and len(tensors) > 0
         if listed and all(type(each) is np.ndarray for each in tensors):
             return operation([wrap(each) for each in tensors], dim)._array

@@ -390,12 +390,12 @@ def cross_entropy_backward(
     return like(results if both else results[0], grad_output, input, target)
 
 
-def one_hot(tensor: Any, num_classes: int = -1) -> Any:
+def one_hot(input: Any, num_classes: int = -1) -> Any:
     """int64 of shape (*, num_classes), 1 at each label and 0 elsewhere.
 
     Parameters
     ----------
-    tensor : (*), int64
+    input : (*), int64
         Labels, not negative.
     num_classes : int
         -1: the largest label + 1.
@@ -405,6 +405,6 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     RuntimeError
         Another type, a label that is negative or too large.
     """
-    x = as_tensor("one_hot", "tensor", tensor)
+    x = as_tensor("one_hot", "input", input)
     y = layers.one_hot(x, num_classes)
-    return y if x is tensor else y._array
+    return y if x is input else y._array

@@ -260,43 +260,62 @@ def fill_(input: Tensor, value: Any) -> Tensor:
     return _fill(input, element(value, input._array.dtype), "FillBackward2")
 
 
-def copy_(input: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """The elements of `src` (a Tensor, or a number), broadcast and converted, in place."""
-    if isinstance(src, NUMBER):
-        src = wrap(exactly(src))
-    if not isinstance(src, Storage):
-        raise TypeError(f"copy_(): argument 'other' must be Tensor, not {kind_of(src)}")
+def copy_(input: Tensor, other: Tensor, non_blocking: bool = False) -> Tensor:
+    """The elements of `other` (a Tensor, or a number), broadcast and converted, in place."""
+    if isinstance(other, NUMBER):
+        other = wrap(exactly(other))
+    if not isinstance(other, Storage):
+        raise TypeError(f"copy_(): argument 'other' must be Tensor, not {kind_of(other)}")
     try:
-        np.broadcast_to(src._array, input._array.shape)
+        np.broadcast_to(other._array, input._array.shape)
     except ValueError:
         raise RuntimeError(
-            f"The size of src {list(src._array.shape)} must match the size of the tensor "
+            f"The size of src {list(other._array.shape)} must match the size of the tensor "
             f"{list(input._array.shape)}"
         ) from None
-    check_overlap(input._array, src._array)
-    return _fill(input, 0, "CopyBackwards", src)
+    check_overlap(input._array, other._array)
+    return _fill(input, 0, "CopyBackwards", other)
 
 
 # random numbers ------------------------------------------------------------------------------
-def uniform_(input: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Any = None) -> Tensor:
-    """Uniform numbers of [a, b) from torch's generator, in place, in memory order."""
+def uniform_(
+    input: Tensor, low: float = 0.0, to: float = 1.0, *, generator: Any = None, **named: Any
+) -> Tensor:
+    """Uniform numbers of [low, to) from torch's generator, in place, in memory order.
+
+    torch calls the lower bound `from`, which is no name in Python but can be given by `**`.
+    """
     from ..random import uniform_ as fill
 
-    return _draw(input, "UniformBackward0", fill, a, b, generator)
+    low = _lower("uniform_", low, named)
+    return _draw(input, "UniformBackward0", fill, low, to, generator)
+
+
+def _lower(function: str, low: Any, named: dict[str, Any]) -> Any:
+    low = named.pop("from", low)
+    if named:
+        raise TypeError(f"{function}() got an unexpected keyword argument '{next(iter(named))}'")
+    return low
 
 
 def random_(
-    input: Tensor, low: int | None = None, high: int | None = None, *, generator: Any = None
+    input: Tensor,
+    low: int | None = None,
+    to: int | None = None,
+    *,
+    generator: Any = None,
+    **named: Any,
 ) -> Tensor:
-    """Whole numbers of [low, high) from torch's generator, in place.
+    """Whole numbers of [low, to) from torch's generator, in place.
 
     Without bounds from 0 to the dtype's largest, of a floating one to 2**24 or 2**53.
     """
     from ..random import integers_ as fill
 
-    if high is None:
-        low, high = 0, low
-    return _draw(input, "RandomBackward0", fill, low, high, generator)
+    low = _lower("random_", low, named)
+    if to is None:
+        low, to = None, low
+    return _draw(input, "RandomBackward0", fill, 0 if low is None else low, to, generator)
 
 
 def _draw(input: Tensor, name: str, fill: Callable[..., None], *arguments: Any) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..dtypes import promote_types
 from ..tape import Array, Storage, kind_of, record, view
-from .common import cast, check_dim, check_dims, laid_out, size_of, sum_to
+from .common import cast, check_dim, check_dims, laid_out, size_given, size_of, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -57,14 +57,16 @@ def _reshaped(input: Tensor, shape: tuple[int, ...], must_share: bool) -> Tensor
     return record(y, "UnsafeViewBackward0", (input,), lambda g: (g.reshape(before),))
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """The same elements in another shape; a view where memory allows, else a copy."""
-    return _reshaped(input, _fit(input._array, size_of(shape)), False)
+    wanted = size_of(size_given("reshape", sizes, shape), "shape")
+    return _reshaped(input, _fit(input._array, wanted), False)
 
 
-def view_as_shape(input: Tensor, *shape: Any) -> Tensor:
+def view_as_shape(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """The same memory in another shape; RuntimeError where that would take a copy."""
-    return _reshaped(input, _fit(input._array, size_of(shape)), True)
+    wanted = size_of(size_given("view", sizes, size))
+    return _reshaped(input, _fit(input._array, wanted), True)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -110,10 +112,10 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     )
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *order_of_dims: Any, dims: Any = None) -> Tensor:
     """Dimensions in another order."""
     x = input._array
-    order = size_of(dims)
+    order = size_of(size_given("permute", order_of_dims, dims), "dims")
     if len(order) != x.ndim:
         raise RuntimeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the "
@@ -171,10 +173,10 @@ def matrix_transpose(input: Tensor) -> Tensor:
     return _exchanged(input, -2, -1, "TransposeBackward0")
 
 
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """Dimensions of size 1 repeated without a copy; -1 keeps a size."""
     x = input._array
-    wanted = size_of(sizes)
+    wanted = size_of(size_given("expand", sizes, size))
     lead = len(wanted) - x.ndim
     if lead < 0:
         raise RuntimeError(
@@ -183,20 +185,20 @@ def expand(input: Tensor, *sizes: Any) -> Tensor:
             f"({x.ndim})"
         )
     shape = []
-    for dim, size in enumerate(wanted):
+    for dim, length in enumerate(wanted):
         own = x.shape[dim - lead] if dim >= lead else None
-        if size == -1 and own is None:
+        if length == -1 and own is None:
             raise RuntimeError(
                 "The expanded size of the tensor (-1) isn't allowed in a leading, non-existing "
                 f"dimension {dim}"
             )
-        if own not in (None, 1, size) and size != -1:
+        if own not in (None, 1, length) and length != -1:
             raise RuntimeError(
-                f"The expanded size of the tensor ({size}) must match the existing size ({own}) "
+                f"The expanded size of the tensor ({length}) must match the existing size ({own}) "
                 f"at non-singleton dimension {dim}.  Target sizes: {list(wanted)}.  "
                 f"Tensor sizes: {list(x.shape)}"
             )
-        shape.append(own if size == -1 else size)
+        shape.append(own if length == -1 else length)
     before = x.shape
     return view(
         input,
