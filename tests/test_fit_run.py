@@ -153,6 +153,16 @@ def test_a_callback_may_change_parameters_in_place():
     assert same(weights(model), weights(once))
 
 
+def test_a_callback_that_replaces_a_parameter_is_told():
+    model = network_of_seed()
+
+    def replace(epoch):
+        model[2].weight = nn.Parameter(model[2].weight.detach().clone())
+
+    with pytest.raises(RuntimeError, match="callback: 2.weight is another Parameter now"):
+        run(model, epochs=2, callback=replace)
+
+
 def test_what_a_callback_did_to_parameters_survives_its_own_error():
     start = network_of_seed().state_dict()
 

@@ -1,7 +1,11 @@
 """Changes in place under recording: what torch allows, counts, refuses and differentiates."""
 
+from operator import setitem
+
 import pytest
 from both import agree, programs
+
+import cnn_mnist
 
 RECORDED = programs("""
 a = T.ones(3, requires_grad=True); p = a*2; q2 = p*p; p.add_(1); q2.sum().backward()
@@ -17,6 +21,21 @@ a = T.ones(3, requires_grad=True); p = a.exp(); p.add_(1); out = p.sum()
 a = T.ones(3, requires_grad=True); p = a*2; p.mul_(3); p.sum().backward(); out = a.grad
 
 a = T.ones(3, requires_grad=True); p = a*2; p.mul_(p); p.sum().backward(); out = a.grad
+
+a = T.ones(2, requires_grad=True); p = a*2; p.retain_grad(); p *= 3; p.sum().backward()
+out = (a.grad, p.grad, p.retains_grad)
+
+a = T.ones(2, requires_grad=True); p = a*2; p.retain_grad(); p[0] = 3; p.sum().backward()
+out = (a.grad, p.grad)
+
+a = T.ones(2, requires_grad=True); p = a*2; s = p[0]; p.retain_grad(); s *= 3; p.sum().backward()
+out = (a.grad, p.grad)
+
+a = T.ones(2, requires_grad=True); p = a*2; p.retain_grad(); p.zero_(); p.sum().backward()
+out = (a.grad, p.grad)
+
+a = T.ones(2, requires_grad=True); p = a*2; s = p[:1]; s.retain_grad(); p *= 3
+(s.sum() + p.sum()).backward(); out = (a.grad, s.grad)
 
 a = T.ones(3, requires_grad=True); p = a*2; p.mul_(a); p.sum().backward(); out = a.grad
 
@@ -205,3 +224,21 @@ def test_views_of_views_are_not_nested_calls() -> None:
         f"w = x.clone(); p = w; {deep}\np *= z.requires_grad_(); (w * w).sum().backward(); out = z.grad"
     )
     agree(f"w = r * 1; p = w; {deep}\nw *= 2; (p * p).sum().backward(); out = r.grad")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda v, w: setitem(v, 0, 3.5),
+        lambda v, w: setitem(v, 0, w * 2),
+        lambda v, w: setitem(v.t(), (slice(None), 0), 2),
+    ],
+)
+def test_parts_of_an_expanded_view_do_not_change_under_recording(change):
+    w = cnn_mnist.ones(3, requires_grad=True)
+    v = (w * 1).expand(2, 3)
+    with pytest.raises(RuntimeError, match=r"refers to a single memory location.*clone"):
+        change(v, w)
+    with cnn_mnist.no_grad():
+        v[0] = 3.5
+    assert v.tolist() == [[3.5] * 3] * 2

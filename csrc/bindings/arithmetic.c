@@ -108,16 +108,32 @@ static PyObject *number(PyObject *Py_UNUSED(module), PyObject *const *args,
 struct operand {
     const struct cm_storage *tensor; /* NULL: a number */
     struct cm_array array;
-    double number; /* room for the array's element */
+    double element; /* room for a number, of the array's type */
 };
 
-/* 0 for what is neither a plain Tensor that fits x nor a float. */
+/* A Python number that a double holds exactly, so that it is rounded once */
+static int read_number(double *number, PyObject *other)
+{
+    if (PyFloat_CheckExact(other)) {
+        *number = PyFloat_AS_DOUBLE(other);
+        return 1;
+    }
+    int overflow;
+    if (!PyLong_CheckExact(other))
+        return 0;
+    const long long whole = PyLong_AsLongLongAndOverflow(other, &overflow);
+    *number = (double)whole;
+    return !overflow && whole >= -(1LL << 53) && whole <= 1LL << 53;
+}
+
+/* 0 for what is neither a plain Tensor that fits x nor such a number. */
 static int read_operand(struct operand *o, const struct cm_tape *tape, PyObject *other,
                         const struct cm_array *x)
 {
-    if (PyFloat_CheckExact(other) && is_float(x)) {
-        o->array = (struct cm_array){.type = x->type, .data = &o->number, .size = 1};
-        cm_array_set_item(&o->array, PyFloat_AS_DOUBLE(other));
+    double number;
+    if (is_float(x) && read_number(&number, other)) {
+        o->array = (struct cm_array){.type = x->type, .data = &o->element, .size = 1};
+        cm_array_set_item(&o->array, number);
         return 1;
     }
     if (!PyObject_TypeCheck(other, tape->storage_type))

@@ -91,7 +91,7 @@ int cm_array_open(struct cm_array *a, PyObject *object, const char *where)
 int cm_array_refer(struct cm_array *a, PyObject *object, int writable)
 {
     PyArrayObject *array = (PyArrayObject *)object;
-    if (!PyArray_CheckExact(object) || !PyArray_ISCARRAY_RO(array) ||
+    if (!object || !PyArray_CheckExact(object) || !PyArray_ISCARRAY_RO(array) ||
         (writable && !PyArray_ISWRITEABLE(array)))
         return 0;
     refer(a, array);

@@ -31,7 +31,8 @@ int cm_arrays_init(void);
    TypeError for anything else. */
 int cm_array_open(struct cm_array *a, PyObject *object, const char *where);
 /* Borrows an ndarray that is already laid out as the kernels want it, and with `writable`
-   may be written; 0 for anything else, without an exception. Not to be cleared. */
+   may be written; 0 for anything else, NULL too, without an exception. Not to be
+   cleared. */
 int cm_array_refer(struct cm_array *a, PyObject *object, int writable);
 /* NotImplementedError in torch's words unless the type is float32 or float64:
    "<kernel>" not implemented for 'Long'. */

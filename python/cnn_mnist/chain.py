@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +111,15 @@ class Chain:
                     f"the layer before, got {features}"
                 )
             before = classes
+
+    def check_same(self, parameters: Iterable[tuple[str, Parameter]]) -> None:
+        """RuntimeError unless these are still the parameters of the model."""
+        now = dict(Chain(self._model).parameters())
+        for path, param in parameters:
+            if now.get(path) is not param:
+                raise RuntimeError(
+                    f"callback: {path} is another Parameter now; change parameters in place"
+                )
 
     def layers(self) -> _Layers:
         """What the compiled module takes: the arrays of the parameters, not copies."""

@@ -163,7 +163,7 @@ def _fit(
     arguments: argparse.Namespace, model: nn.Sequential, training: tuple[Any, Any],
     validation: tuple[Any, Any],
 ) -> History:  # fmt: skip
-    bar = sys.stderr.isatty() and not arguments.quiet
+    bar = sys.stderr is not None and sys.stderr.isatty() and not arguments.quiet
 
     def show(epoch: Epoch) -> None:
         line = (

@@ -23,7 +23,7 @@ from .quiet import quiet
 
 __all__ = [
     "Array", "Node", "Storage", "backward", "check_grad", "current", "edges_of", "kind_of", "make_node",
-    "record", "recorded", "replay_all", "retain", "spread_all", "view", "wants_grad", "wrap",
+    "record", "recorded", "replay_all", "retain", "spread_all", "succeed", "view", "wants_grad", "wrap",
 ]  # fmt: skip
 
 Array = NDArray[Any]
@@ -39,11 +39,18 @@ def current(tensor: Storage) -> None:
     """Bring a view's history up to date after its root changed in place under recording."""
     root, steps, node = tensor._view  # type: ignore[misc]
     if root._node is not node and root._node is not None:
-        tensor._node = make_node(
-            "AsStridedBackward0", [root._node], lambda g: (spread_all(steps, g),)
-        )
-        tensor._requires_grad = True
+        node = make_node("AsStridedBackward0", [root._node], lambda g: (spread_all(steps, g),))
+        succeed(tensor, node)
         tensor._view = (root, steps, root._node)
+
+
+def succeed(tensor: Storage, node: Node) -> None:
+    """From now on `node` has made the value of `tensor`, and keeps its gradient if asked to."""
+    before = tensor._node
+    if before is not None and before.retained is not None and before.retained() is tensor:
+        node.retained, before.retained = before.retained, None
+    tensor._node = node
+    tensor._requires_grad = True
 
 
 def wants_grad(*inputs: Storage | None) -> bool:

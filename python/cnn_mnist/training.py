@@ -308,6 +308,7 @@ class _Run:
         """Let the callback see the epoch, and take over what it did to the parameters."""
         callback(epoch)
         check_number("lr", epoch.lr, self._chain.dtype)
+        self._chain.check_same(self._parameters)
         for (path, param), array in zip(self._parameters, self._arrays, strict=True):
             if param._array is not array:
                 raise RuntimeError(

@@ -469,3 +469,11 @@ def test_progress_bar_in_a_terminal():
 @POSIX
 def test_no_progress_bar_when_quiet():
     assert in_terminal("train", "--quiet") == (0, "")
+
+
+def test_training_without_a_stderr():
+    process = spawn(
+        "train", "--quiet", "--epochs", "1", stderr=None, preexec_fn=lambda: os.close(2)
+    )
+    assert "accuracy" in process.communicate()[0]
+    assert process.returncode == 0

@@ -84,7 +84,7 @@ def test_other_operands_are_not_changed_in_place(name, x, y):
     before = x.copy()
     tensor = _core.wrap(x.copy("K") if x.flags.writeable else x)
     tensor._array = x  # whatever wrap makes of it
-    for other in (_core.wrap(y), y, 2, None, "a"):
+    for other in (_core.wrap(y), y, 2**60, True, None, "a"):
         assert not getattr(_core, f"{name}_")(tensor, other)
     np.testing.assert_array_equal(x, before)
     assert tensor._changes == [0]
@@ -113,6 +113,14 @@ def test_in_place_refuses_what_overlaps_in_part():
         assert _core.sub_(x[:3], x[3:])
         assert _core.sub_(x, x)
     assert x.tolist() == [0.0] * 6
+
+
+def test_in_place_takes_whole_numbers_that_doubles_hold():
+    x = cnn_mnist.zeros(2)
+    assert _core.add_(x, 2**53)
+    assert not _core.add_(x, 2**53 + 1)
+    assert not _core.add_(cnn_mnist.arange(2), 1)
+    assert x.tolist() == [2.0**53] * 2
 
 
 @pytest.mark.parametrize("name", ["add_", "zero_"])
@@ -202,14 +210,17 @@ def test_broken_saved_versions_raise(saved):
         y.sum().backward()
 
 
-@pytest.mark.parametrize("name", ["_changes", "_view", "_grad", "_node"])
+@pytest.mark.parametrize("name", ["_array", "_changes", "_view", "_grad", "_node"])
 def test_a_field_that_was_deleted_does_no_harm(name):
     x = leaf()
     delattr(x, name)
-    try:
-        passed(x, (x,)).sum().backward()
-    except TypeError as error:
-        assert name in str(error)
+    assert not _core.zero_(x)
+    assert not _core.add_(cnn_mnist.ones(3), x)
+    for use in (lambda: x.add_(1.0), lambda: passed(x, (x,)).sum().backward()):
+        try:
+            use()
+        except (AttributeError, RuntimeError, TypeError) as error:
+            assert name in str(error) or "leaf" in str(error)
 
 
 def test_a_gradient_function_that_raises_leaves_the_leaves_alone():

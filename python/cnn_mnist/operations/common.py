@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 array_of = np.array
 NUMBER = (int, float, np.integer, np.floating, np.bool_)  # what torch takes as a number
+_EXACT = 2**53  # doubles hold all smaller whole numbers
 _F32_LARGEST = float(np.finfo(F32).max)
 
 
@@ -123,7 +124,9 @@ def pair(a: Any, b: Any, kept: bool = False) -> tuple[Storage | None, Storage | 
         if isinstance(b, Storage):
             if x.dtype is b._array.dtype:
                 return a, b, x, b._array
-        elif type(b) is float and (y := _core.number(b, x)) is not None:
+        elif (type(b) is float or type(b) is int and -_EXACT <= b <= _EXACT) and (
+            y := _core.number(b, x)
+        ) is not None:
             return a, None, x, y
     return _mixed_pair(a, b, result_type, kept)
 

@@ -18,7 +18,7 @@ from .. import _core
 from ..dtypes import of_numpy
 from ..tape import Array, Storage, edges_of, make_node, record, view, wants_grad
 from .common import NUMBER, array_like, element, quiet, sum_to, to_array
-from .inplace import EMPTY, changed, check_overlap, prepare, rebase
+from .inplace import EMPTY, changed, check_apart, check_overlap, prepare, rebase
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -81,7 +81,10 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     if y.ndim and y.shape == picked:
         check_overlap(target, y)
     part = target if arrays is None else EMPTY  # arrays may pick elements that share memory
-    edges = edges_of((input, source)) if prepare(input, source, part) else None
+    edges = None
+    if prepare(input, source, part):
+        check_apart(x)  # what shares memory with the part would keep its gradient
+        edges = edges_of((input, source))
     quiet(operator.setitem, target, ... if arrays is None else arrays, y)
     changed(input)
     if edges is None:

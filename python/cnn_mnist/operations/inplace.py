@@ -20,6 +20,7 @@ from ..tape import (
     make_node,
     replay_all,
     spread_all,
+    succeed,
     wants_grad,
     wrap,
 )
@@ -105,8 +106,7 @@ def rebase(tensor: Storage, node: Node) -> None:
     """From now on `tensor`'s value is what `node` made; if it is a view, its root's part too."""
     view = tensor._view
     if view is None:
-        tensor._node = node
-        tensor._requires_grad = True
+        succeed(tensor, node)
         return
     root, steps, _ = view
     before = root._node
@@ -116,8 +116,7 @@ def rebase(tensor: Storage, node: Node) -> None:
         written = spread_all(steps, np.ones_like(part))
         return np.where(written != 0, np.zeros_like(g), g), part
 
-    root._node = make_node("CopySlices", [before, node], gradients)
-    root._requires_grad = True
+    succeed(root, make_node("CopySlices", [before, node], gradients))
     current(tensor)
 
 
