@@ -268,18 +268,25 @@ def test_usage_errors(arguments, said, capsys):
     assert said in capsys.readouterr().err
 
 
-def test_short_form_without_peers():
+def test_short_form_without_peers(monkeypatch):
+    peaks = iter([1e9, *[1e10, 2e10] * 10])  # the larger one around a task counts: 2e10
+    monkeypatch.setattr(bench, "product_rate", lambda: next(peaks))
     x = np.tile(np.float32([0, 0, 0, 0.5]), (600, 196))
     y = np.arange(600) % 10
-    peak, network, _, headings, *lines = bench.measure(x, y, [1, 2])
-    assert peak.startswith("peak: ")
+    peak, network, columns, _, headings, *lines = bench.measure(x, y, [1, 2])
+    assert peak.startswith("peak: 1.0 GFLOP/s on one thread")
     assert "zeros in the input: 75%" in network
     assert headings.split() == ["work", "threads", "s/epoch", "rows/s", "GFLOP/s", "of", "peak"]
     assert len(lines) == 2 * len(bench.TASKS)
-    for line in lines:
-        threads, seconds, rate, gflops, _ = line[26:].replace(",", "").split()
+    assert columns.startswith("GFLOP/s counts zeros as if they were multiplied, 'of peak'")
+    for k, line in enumerate(lines):
+        threads, seconds, rate, gflops, share = line[26:].replace(",", "").split()
         assert threads in ("1", "2")
         # rows / s * FLOP a row, in the digits that the table shows
         flop = bench.forward_flop if "predict" in line else bench.step_flop
         assert float(gflops) == pytest.approx(float(rate) * flop((784, 50, 10)) / 1e9, abs=0.051)
         assert float(seconds) > 0
+        dense = 1 if "no zeros" in line else 0.25
+        whole = float(threads) * (2e10 if k else 1e10)
+        expected = float(rate) * flop((784, 50, 10), dense) / whole
+        assert float(share.rstrip("%")) == pytest.approx(100 * expected, abs=0.51)
