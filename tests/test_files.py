@@ -1,6 +1,7 @@
 """Safetensors files: exchange with torch, whole or not at all, one clear error for bad ones."""
 
 import errno
+import json
 import os
 import resource
 import stat
@@ -66,6 +67,14 @@ def test_models_go_to_torch_and_back(tmp_path):
     safetensors.torch.save_model(network(torch), tmp_path / "b")
     ours.load_state_dict(cnn_mnist.load(tmp_path / "b"))
     assert_same(ours.state_dict(), safetensors.torch.load_file(tmp_path / "b"))
+
+
+def test_names_come_in_the_order_of_the_file(tmp_path):
+    safetensors.numpy.save_file(members(), tmp_path / "a")
+    data = (tmp_path / "a").read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    expected = sorted(header, key=lambda name: header[name]["data_offsets"])
+    assert [list(cnn_mnist.load(tmp_path / "a")) for _ in range(5)] == [expected] * 5
 
 
 def test_any_layout_any_holder(tmp_path):

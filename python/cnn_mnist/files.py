@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ def save(obj: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Read a safetensors file: the dict that `Module.load_state_dict` takes.
+    """Read a safetensors file: the dict that `Module.load_state_dict` takes, in the file's order.
 
     Raises
     ------
@@ -84,8 +85,9 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         raise ValueError(
             f"{os.fspath(path)}: not a safetensors file, or a damaged one ({error})"
         ) from None
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     tensors = {}
-    for name, member in members:
+    for name, member in sorted(members, key=lambda each: header[each[0]]["data_offsets"]):
         if member["dtype"] not in _DTYPES:
             raise ValueError(
                 f"{os.fspath(path)}: {name} is of dtype {member['dtype']}, which "
