@@ -100,13 +100,13 @@ def changed(y, row, value, dtype=np.int64):
         (
             lambda x, y: (x, y.astype(np.int32)),
             RuntimeError,
-            "y: .*int64 or uint8.*got Int .int32.: write y.astype",
+            "y: .*int64 or uint8.*got Int .int32.: write np.asarray",
         ),
-        (lambda x, y: (x, y.astype(str)), RuntimeError, "y: .*got str_: write y.astype"),
+        (lambda x, y: (x, y.astype(str)), RuntimeError, "y: .*got str_: write np.asarray"),
         (
             lambda x, y: (x, y.astype(np.float32)),
             RuntimeError,
-            "y: .*int64 or uint8.*got Float .float32.: write y.astype",
+            "y: .*int64 or uint8.*got Float .float32.: write np.asarray",
         ),
         (
             lambda x, y: (x, y[:, None]),
@@ -220,6 +220,7 @@ def test_ignored_labels_may_be_out_of_range():
         ({"weight": np.ones(5, int)}, RuntimeError, "expected scalar type Float but found Long"),
         ({"ignore_index": 1.5}, TypeError, "ignore_index"),
         ({"num_threads": 0}, ValueError, "num_threads"),
+        ({"num_threads": 2**31}, ValueError, "num_threads: expected 1 to 2147483647"),
         ({"num_threads": 1.5}, TypeError, "num_thr"),
         ({"generator": 3}, TypeError, "generator"),
         ({"validation": 3}, TypeError, "validation"),

@@ -240,6 +240,6 @@ def test_gradient_of_a_loss_has_its_shape(
      ("uint16", r"UInt16 \(uint16\)"), ("U1", "str_"), ("O", "object_")],
 )  # fmt: skip
 def test_labels_of_another_type(loss: Any, dtype: str, got: str) -> None:
-    text = rf"Long or Byte \(int64 or uint8\), but got {got}: write y.astype\(np.int64\)"
+    text = rf"Long or Byte \(int64 or uint8\), but got {got}: write np.asarray\(y, np.int64\)"
     with pytest.raises(RuntimeError, match=text):
         loss(X, LABELS.astype(dtype))

@@ -85,8 +85,7 @@ int cm_read_threads(int *threads, PyObject *object)
     *threads = (int)n;
     if (n >= 0 && n <= INT_MAX)
         return 0;
-    PyErr_Format(PyExc_ValueError,
-                 "num_threads: expected 0 (automatic) to %d, got %lld", INT_MAX,
+    PyErr_Format(PyExc_ValueError, "num_threads: expected 1 to %d, got %lld", INT_MAX,
                  (long long)n);
     return -1;
 }

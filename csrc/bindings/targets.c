@@ -215,7 +215,7 @@ static int check_index_type(const struct cm_targets *t)
     if (got)
         PyErr_Format(PyExc_RuntimeError,
                      "expected target dtype to be %s, but got %U: write "
-                     "y.astype(np.int64), or y.long() of a Tensor",
+                     "np.asarray(y, np.int64), or y.long() of a Tensor",
                      longs_only
                          ? "Long (int64) for an input of more than two dimensions"
                          : "Long or Byte (int64 or uint8)",

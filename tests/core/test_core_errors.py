@@ -158,7 +158,7 @@ LIKE_TORCH = [
     ),
     (
         nll(f32(2, 3, 4), np.zeros((2, 4), np.uint8)),
-        "two dimensions, but got Byte (uint8): write y.astype(np.int64)",
+        "two dimensions, but got Byte (uint8): write np.asarray(y, np.int64)",
     ),
     (ce(f32(2, 3), np.zeros((2, 3), int)), "Expected floating point type for target with class"),
     (

@@ -96,7 +96,7 @@ REFUSED = [
     ({"class_weight": np.ones(3, "f")}, RuntimeError, "class_weight: expected shape [4], got [3]"),
     ({"class_weight": np.ones(4)}, RuntimeError, "class_weight: expected dtype float32"),
     ({"label_smoothing": 2.0}, RuntimeError, "between 0.0 and 1.0. Got: 2.0"),
-    ({"num_threads": -1}, ValueError, "num_threads: expected 0 (automatic) to 2147483647, got -1"),
+    ({"num_threads": -1}, ValueError, "num_threads: expected 1 to 2147483647, got -1"),
     ({"x": (1, 2)}, TypeError, "CSR must be a tuple (values, index, begin, (rows, columns))"),
     ({"x": sparse(shape=3)}, TypeError, "CSR must be a tuple"),
     ({"x": sparse(shape=(-1, 20))}, RuntimeError, "x: rows must be non-negative, got -1"),
