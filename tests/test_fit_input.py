@@ -114,6 +114,11 @@ def changed(y, row, value, dtype=np.int64):
             r"y: .*multi-target not supported",
         ),
         (lambda x, y: (x, None), RuntimeError, "y: "),
+        (
+            lambda x, y: (x, scipy.sparse.csr_matrix(y)),
+            TypeError,
+            r"y: a csr_matrix is sparse, Tensors are not: write x.toarray\(\)",
+        ),
         (lambda x, y: (None, y), RuntimeError, "x: "),
         (lambda x, y: (x[0], y), RuntimeError, r"x: expected shape \(N, 17\), got \(17,\)"),
         (

@@ -1,9 +1,11 @@
 """Tensors from data, their types and conversions, and how they meet Python, as in torch."""
 
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from both import agree, cases
 
@@ -156,3 +158,14 @@ def test_every_element_type_has_its_name(dtype: cnn_mnist.dtype) -> None:
     assert repr(dtype) == repr(getattr(torch, dtype.name)).replace("torch", "cnn_mnist")
     assert cnn_mnist.zeros(2, dtype=named).dtype is dtype
     assert cnn_mnist.short is cnn_mnist.int16
+
+
+@pytest.mark.parametrize(
+    "kind", ["csr_matrix", "csc_array", "coo_array", "dok_matrix", "lil_array"]
+)
+@pytest.mark.parametrize("make", [cnn_mnist.tensor, cnn_mnist.as_tensor, cnn_mnist.Tensor])
+def test_sparse_matrices_are_refused(kind: str, make: Any) -> None:
+    matrix = getattr(scipy.sparse, kind)(np.eye(3))
+    for data in (matrix, [matrix]):
+        with pytest.raises(TypeError, match=rf"a {kind} is sparse.*write x.toarray\(\)"):
+            make(data)

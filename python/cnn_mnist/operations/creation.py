@@ -180,6 +180,8 @@ def _infer(data: Any) -> np.dtype[Any]:
         return F32
     if isinstance(data, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+    if hasattr(data, "toarray"):  # SciPy's, whose parts are sparse again
+        raise TypeError(f"a {type(data).__name__} is sparse, Tensors are not: write x.toarray()")
     if not hasattr(data, "__len__") or not hasattr(data, "__getitem__") or isinstance(data, dict):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
     kinds = set(map(type, data))
