@@ -112,6 +112,16 @@ def _names() -> str:
     return ", ".join(each.name for each in ALL)
 
 
+def check_limits(low: builtins.int, high: builtins.int, kind: np.dtype[Any]) -> None:
+    """Raise unless all of low..high fit into `kind`."""
+    if kind.kind == "f":
+        return
+    smallest, largest = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+    for name, value in (("from", low), ("to - 1", high)):
+        if not smallest <= value <= largest:
+            raise RuntimeError(f"{name} is out of bounds for {kind.name}: {value}")
+
+
 def promote_types(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
     """torch's type of a mix: a floating type wins over any integer, whatever their widths."""
     if (a.kind == "f") != (b.kind == "f"):

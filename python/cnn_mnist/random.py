@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
-from .dtypes import F32, I64, to_numpy
+from .dtypes import F32, I64, check_limits, to_numpy
 from .operations.common import check_device, new_shape, size_given, whole
 from .tape import wrap
 from .tensor import Tensor
@@ -199,7 +199,7 @@ def integers_(
         if dtype.kind == "f":
             low, high = _floating_bounds(low, high, dtype)
         last = high - 1
-        _check_limits(low, last, dtype)
+        check_limits(low, last, dtype)
     dense = np.empty_like(array, order="K", subok=False)
     dense.ravel(order="K")[...] = core.randint(array.size, low, last)
     array[...] = dense
@@ -286,14 +286,12 @@ def randperm(
     if array.dtype == np.bool_:
         raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
     if n:
-        _check_limits(n - 1, n - 1, array.dtype)
+        check_limits(n - 1, n - 1, array.dtype)
     array[...] = _chosen(generator)._core.randperm(n)
     return result
 
 
-# Arguments ------------------------------------------------------------------------------
-
-
+# arguments ------------------------------------------------------------------------------
 def check_generator(generator: Any) -> None:
     """Raise TypeError unless it is a Generator or None."""
     if generator is not None and not isinstance(generator, Generator):
@@ -368,16 +366,6 @@ def _floating_bounds(low: int, high: int, dtype: np.dtype[Any]) -> tuple[int, in
                 stacklevel=4,
             )
     return low, high
-
-
-def _check_limits(low: int, high: int, dtype: np.dtype[Any]) -> None:
-    """Raise unless all of low..high fit into the dtype."""
-    if dtype.kind == "f":
-        return
-    smallest, largest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    for name, value in (("from", low), ("to - 1", high)):
-        if not smallest <= value <= largest:
-            raise RuntimeError(f"{name} is out of bounds for {dtype.name}: {value}")
 
 
 def _result(

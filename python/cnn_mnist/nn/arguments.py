@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..operations.common import own, to_array
+from ..operations.layers import REDUCTIONS
 from ..tape import Array, Storage, wrap
 
 _ndarray = np.ndarray
@@ -80,3 +82,20 @@ def like(results: Any, *arguments: Any) -> Any:
         if isinstance(each, Storage):
             return tuple(map(wrap, results)) if isinstance(results, tuple) else wrap(results)
     return results
+
+
+def reduction_of(
+    reduction: str, size_average: bool | None, reduce: bool | None, stacklevel: int = 3
+) -> str:
+    """The reduction meant by its name or its deprecated names, which win."""
+    if size_average is not None or reduce is not None:
+        mean = size_average is None or size_average
+        reduction = "none" if reduce is False else "mean" if mean else "sum"
+        warnings.warn(
+            "size_average and reduce args will be deprecated, "
+            f"please use reduction='{reduction}' instead.",
+            stacklevel=stacklevel,
+        )
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction: none, mean or sum")
+    return reduction

@@ -30,6 +30,7 @@ from .arguments import (
     as_tensor_or_none,
     check_reduced,
     like,
+    reduction_of,
 )
 
 __all__ = [
@@ -225,23 +226,6 @@ def logsumexp_backward(
 
 
 # losses ------------------------------------------------------------------------------------
-def reduction_of(
-    reduction: str, size_average: bool | None, reduce: bool | None, stacklevel: int = 3
-) -> str:
-    """The reduction meant by its name or its deprecated names, which win."""
-    if size_average is not None or reduce is not None:
-        mean = size_average is None or size_average
-        reduction = "none" if reduce is False else "mean" if mean else "sum"
-        warnings.warn(
-            "size_average and reduce args will be deprecated, "
-            f"please use reduction='{reduction}' instead.",
-            stacklevel=stacklevel,
-        )
-    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-        raise ValueError(f"{reduction} is not a valid value for reduction: none, mean or sum")
-    return reduction
-
-
 def nll_loss(
     input: Any,
     target: Any,

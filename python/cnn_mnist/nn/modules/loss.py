@@ -8,6 +8,7 @@ from ...operations.common import array_like
 from ...operations.creation import as_tensor
 from ...tensor import Tensor
 from .. import functional as F
+from ..arguments import reduction_of
 from .module import Module
 
 
@@ -28,7 +29,7 @@ class _ClassLoss(Module):
     ) -> None:
         super().__init__()
         if size_average is not None or reduce is not None:
-            reduction = F.reduction_of(reduction, size_average, reduce, stacklevel=4)
+            reduction = reduction_of(reduction, size_average, reduce, stacklevel=4)
         if array_like(weight):
             weight = as_tensor(weight)
         self.register_buffer("weight", weight)
