@@ -283,6 +283,7 @@ ERRORS = [
     lambda data, t: data.DataLoader(range(3), 1.5),
     lambda data, t: data.DataLoader(range(3), True),
     lambda data, t: data.DataLoader(range(3), num_workers=-1),
+    lambda data, t: iter(data.DataLoader(range(3), num_workers=1.5)),
     lambda data, t: data.DataLoader(range(3), timeout=-1),
     lambda data, t: data.DataLoader(range(3), num_workers=1, timeout=-0.5),
     lambda data, t: data.DataLoader(range(3), timeout="a"),

@@ -164,6 +164,8 @@ class _Batches:
 def _check_workers(
     num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool
 ) -> None:
+    if not hasattr(num_workers, "__index__"):
+        raise TypeError(f"num_workers: expected an int, got {num_workers!r}")
     if num_workers < 0:
         raise ValueError(
             "num_workers option should be non-negative; "
