@@ -3,12 +3,14 @@
 import pytest
 from both import agree, cases
 
+import cnn_mnist
+
 FACTS = cases("""
 x.shape; x.size(); x.size(0); x.size(-1); x.size(2); z.shape; z.size(0); x.dim(); x.ndim
 x.numel(); e.numel(); x.nelement(); x.dtype; i.dtype; b.dtype; u.dtype; d.dtype; len(x)
 len(z); x.shape[0]; x.shape[:1]; x.shape+(1, ); x.shape==(2, 3); x.shape.numel(); x.stride()
 x.T.stride(); x.T.is_contiguous(); x.is_floating_point(); i.is_floating_point()
-x.shape * 2; 2 * x.shape; (1, ) + x.shape; x.shape + [1]; x.element_size(); x.itemsize; x.nbytes; n.shape; str(x.shape); [*x.shape]
+x.shape * 2; 2 * x.shape; (1, ) + x.shape; x.shape + [1]; [1] + x.shape; x.shape + 1; 1 + x.shape; x.shape * 1.5; 1.5 * x.shape; x.shape * zi; zi * x.shape; x.element_size(); x.itemsize; x.nbytes; n.shape; str(x.shape); [*x.shape]
 """)
 
 VIEWS = cases("""
@@ -50,6 +52,29 @@ v[T.tensor([-1])]; x[[]]; v[-4]; x[0][1]; x[slice(0, 1)]; x[(0, 1)]; x[np.array(
 x[np.int64(1)]; x[:, np.array([True, False, True])]; x[zi-2:]; x[0:zi]; x[[0, 1], :]; x[[[0, 1]]]
 x[k[:0]]; c[1][k]; c[[0, 1], [0, 1], None]; c[:, None, [0, 2]]; c[b[0][:2]]
 """)
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [("permute", "dims"), ("reshape", "shape"), ("view", "size"), ("expand", "size")],
+)
+def test_a_missing_shape_is_named(code: str, name: str) -> None:
+    message = rf'{code}\(\): missing 1 required positional argument: "{name}"'
+    with pytest.raises(TypeError, match=message):
+        getattr(cnn_mnist.ones(2), code)()
+
+
+class Scale:
+    def __rmul__(self, shape: tuple[int, ...]) -> str:
+        return f"scaled {shape}"
+
+
+def test_a_size_leaves_what_it_does_not_know_to_python() -> None:
+    shape = cnn_mnist.ones(2).shape
+    assert shape * Scale() == "scaled cnn_mnist.Size([2])"
+    with pytest.raises(TypeError, match="can only concatenate list"):
+        [1] + shape
+
 
 JOINING = cases("""
 T.stack([x, y]); T.stack([x, y], 1); T.stack([x, y], -1); T.stack([x, y], dim=2); T.stack([x, v])

@@ -47,9 +47,13 @@ class Size(tuple[int, ...]):
         return Size(tuple.__add__(self, other))
 
     def __radd__(self, other: Any) -> Size:
+        if not isinstance(other, tuple):
+            return NotImplemented
         return Size(tuple.__add__(other, self))
 
     def __mul__(self, count: Any) -> Size:
+        if not hasattr(count, "__index__"):
+            return NotImplemented
         return Size(tuple.__mul__(self, count))
 
     __rmul__ = __mul__

@@ -251,12 +251,12 @@ def size_of(sizes: Sequence[Any], name: str = "size") -> tuple[int, ...]:
         raise TypeError(f"argument '{name}' must be tuple of ints, got ({kinds})") from None
 
 
-def size_given(function: str, sizes: Sequence[Any], size: Any) -> Sequence[Any]:
+def size_given(function: str, sizes: Sequence[Any], size: Any, name: str = "size") -> Sequence[Any]:
     """f(2, 3), f((2, 3)) or f(size=(2, 3)) as the first two."""
     if size is not None and sizes:
-        raise TypeError(f"{function}(): got its size by position and by name")
+        raise TypeError(f"{function}(): got its {name} by position and by name")
     if size is None and not sizes:
-        raise TypeError(f'{function}(): missing 1 required positional argument: "size"')
+        raise TypeError(f'{function}(): missing 1 required positional argument: "{name}"')
     return sizes or (size,)
 
 

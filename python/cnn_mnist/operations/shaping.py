@@ -59,7 +59,7 @@ def _reshaped(input: Tensor, shape: tuple[int, ...], must_share: bool) -> Tensor
 
 def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """The same elements in another shape; a view where memory allows, else a copy."""
-    wanted = size_of(size_given("reshape", sizes, shape), "shape")
+    wanted = size_of(size_given("reshape", sizes, shape, "shape"), "shape")
     return _reshaped(input, _fit(input._array, wanted), False)
 
 
@@ -115,7 +115,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 def permute(input: Tensor, *order_of_dims: Any, dims: Any = None) -> Tensor:
     """Dimensions in another order."""
     x = input._array
-    order = size_of(size_given("permute", order_of_dims, dims), "dims")
+    order = size_of(size_given("permute", order_of_dims, dims, "dims"), "dims")
     if len(order) != x.ndim:
         raise RuntimeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the "
