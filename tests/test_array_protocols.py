@@ -389,6 +389,19 @@ def test_functions_take_arrays_and_give_arrays() -> None:
     np.testing.assert_array_equal(cnn_mnist.stack([a, a]), np.stack([a, a]))
     np.testing.assert_array_equal(cnn_mnist.cat([a, a], 1), np.concatenate([a, a], 1))
     np.testing.assert_allclose(cnn_mnist.softmax(a, 1).sum(1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(cnn_mnist.maximum(a, -a), abs(a), strict=True)
+    np.testing.assert_array_equal(cnn_mnist.add(a, a, alpha=2), 3 * a, strict=True)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "max", "maximum", "minimum"])
+def test_a_tensor_beside_an_array_keeps_its_gradient(name: str, x: cnn_mnist.Tensor) -> None:
+    array = ARRAY.copy()
+    result = getattr(cnn_mnist, name)(array, x)
+    array[:] = 9  # too late to matter
+    result.sum().backward()
+    theirs = torch.tensor(np.asarray(x), requires_grad=True)
+    getattr(torch, name)(torch.from_numpy(ARRAY), theirs).sum().backward()
+    np.testing.assert_array_equal(x.grad, theirs.grad)
 
 
 @pytest.mark.parametrize("value", [[1.0, 2.0], 3.0, None, "a"])

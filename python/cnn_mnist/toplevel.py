@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .operations import comparisons, pointwise, reductions, rows, shaping
-from .operations.common import array_like, either, to_array
+from .operations import arithmetic, bounds, comparisons, pointwise, reductions, rows, shaping
+from .operations.common import NUMBER, array_like, either, own, to_array
 from .operations.creation import arange, as_tensor, from_numpy, ones, tensor, zeros
 from .tape import Storage, wrap
 
 __all__ = [
     "abs",
+    "add",
     "allclose",
     "arange",
     "argmax",
@@ -27,32 +28,38 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "max",
+    "maximum",
     "mean",
+    "minimum",
     "ones",
     "relu",
     "softmax",
     "stack",
+    "sub",
     "sum",
     "tensor",
     "zeros",
 ]
 
 
-def _arrays_too(operation: Callable[..., Any]) -> Callable[..., Any]:
-    """`operation` for Tensors and, through Tensors over their memory, for arrays."""
+def _arrays_too(operation: Callable[..., Any], numbers: bool = False) -> Callable[..., Any]:
+    """`operation` for Tensors, through Tensors over their memory for arrays, also for `numbers`."""
 
     @functools.wraps(operation)
     def function(input: Any, *args: Any, **kwargs: Any) -> Any:
         if isinstance(input, Storage):
             return operation(input, *args, **kwargs)
-        if not array_like(input):
+        if array_like(input):
+            input = wrap(own(to_array(input), *args))
+        elif not numbers or not isinstance(input, NUMBER):
             raise TypeError(
                 f"{operation.__name__}(): argument 'input' (position 1) must be Tensor, "
                 f"not {type(input).__name__}"
             )
+        given = any(isinstance(each, Storage) for each in args)
         args = tuple(wrap(each) if type(each) is np.ndarray else each for each in args)
-        result = operation(wrap(to_array(input)), *args, **kwargs)
-        return _arrays(result)
+        result = operation(input, *args, **kwargs)
+        return result if given else _arrays(result)
 
     return function
 
@@ -66,6 +73,10 @@ def _arrays(result: Any) -> Any:
 
 
 abs = _arrays_too(pointwise.abs)
+add = _arrays_too(arithmetic.add, numbers=True)
+sub = _arrays_too(arithmetic.sub, numbers=True)
+maximum = _arrays_too(bounds.maximum)
+minimum = _arrays_too(bounds.minimum)
 exp = _arrays_too(pointwise.exp)
 log = _arrays_too(pointwise.log)
 relu = _arrays_too(pointwise.relu)

@@ -120,6 +120,9 @@ def minimum(input: Any, other: Any) -> Tensor:
 
 
 def _extremum(input: Any, other: Any, function: Any, name: str) -> Tensor:
+    if not isinstance(other, Storage):
+        where = f"{function.__name__}(): argument 'other'"
+        raise TypeError(f"{where} must be Tensor, not {kind_of(other)}")
     a, b, x, y = pair(input, other)
     out = np.asarray(broadcast(function, x, y))
     edges = edges_of((a, b))
