@@ -1,7 +1,11 @@
 """clamp with Tensors for bounds, max and min of two Tensors, division that rounds: as in torch."""
 
+from typing import Any
+
 import pytest
 from both import agree, cases, programs
+
+import cnn_mnist
 
 VALUES = cases("""
 x.clamp(v); x.clamp(v, z); x.clamp(max=v); x.clamp(z); x.clamp(v, 2.); x.clamp(1, v); x.clamp_min(y); x.clamp_min('a')
@@ -12,6 +16,10 @@ x.max(T.ones(2)); T.max(x, 1); T.max(x, z, True); x.max(y, keepdim=True); x.max(
 x.div(y, rounding_mode='floor'); x.div(2, rounding_mode='trunc'); i.div(-2, rounding_mode='floor'); i.div(-zi, rounding_mode='trunc')
 u.div(2, rounding_mode='trunc'); x.div(0, rounding_mode='trunc'); i.div(0, rounding_mode='trunc'); b.div(b, rounding_mode='floor')
 x.div(2, rounding_mode='ceil'); x.div(v, rounding_mode=None); x.div_(2, rounding_mode='floor'); i.div_(2, rounding_mode='trunc'); i.div_(2.5, rounding_mode='floor')
+x.clamp(z, 3); x.clamp(-1, z); x.clamp(zi, 2.); i.clamp(zi, 4); i.clamp(z, 4); i.clamp(2, z); b.clamp(zi, 4); x.clamp(T.tensor(True), 3); r.clamp(z, 3); r.clamp_(z, 3)
+q.clamp_(z, 3); x.clamp(z.requires_grad_(), 3); x.clamp(z[None], 3); x.clamp(3, z[None]); x.clamp(d[0, 0], 1); x.clamp(T.tensor(1e39).double(), 3); x.clamp_min(None)
+x.clamp(c[:, :2, :3]); x.t().clamp(c[:, :3, :2]); x.clamp(T.ones(2), v); x.clamp(v, T.ones(2)); x[:, :1].clamp(v, T.ones(2)); i.clamp(z, d); i.clamp(zi.double(), zi); u.clamp(zi.byte(), zi); u.clamp(max=zi)
+T.maximum(x, y); T.minimum(x, v); T.maximum(x, 1); x.maximum(y); x.minimum(v); x.minimum(2.); r.maximum(y); T.maximum(1, x); x.max(other=1)
 i.div_(2); r.div(y, rounding_mode='floor'); r.max(y); r.clamp(y); r.clamp_min(y); r.__rsub__(y); r.min(y)
 """)
 
@@ -48,6 +56,14 @@ def test_values(code: str) -> None:
 @pytest.mark.parametrize("code", GRADIENTS)
 def test_gradients(code: str) -> None:
     agree(code)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(cnn_mnist.ones(1), 2), (2, cnn_mnist.tensor(1.0, requires_grad=True))]
+)
+def test_tensors_that_are_no_numbers_beside_a_number(low: Any, high: Any) -> None:
+    with pytest.raises(TypeError, match="must be a number, or each bound a Tensor, not Tensor$"):
+        cnn_mnist.ones(2).clamp(low, high)
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 17])

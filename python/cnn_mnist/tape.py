@@ -108,7 +108,7 @@ def retain(tensor: Storage) -> None:
 def kind_of(value: Any) -> str:
     """The type of what is no Tensor, for an error; of an array also what to write instead."""
     name = type(value).__name__
-    if not hasattr(value, "__array__"):
+    if isinstance(value, Storage) or not hasattr(value, "__array__"):
         return name
     package = type(value).__module__.split(".")[0]
     return f"{package}.{name}: write cnn_mnist.as_tensor(x)"

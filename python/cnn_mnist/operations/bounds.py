@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dtypes import F32, I64, promote_types
+from ..dtypes import F32, I64, promote_types, result_type
 from ..tape import Array, Storage, edges_of, kind_of, record, recorded, wrap
-from .common import NUMBER, broadcast, cast, element, laid_out, pair, sum_to
+from .common import NUMBER, broadcast, cast, element, laid_out, pair, quiet, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -33,11 +33,13 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
     """max(x, min), as in the lesson's own relu; the gradient passes where x >= min."""
     if isinstance(min, Storage):
         return _between(input, min, None, "ClampMinBackward1")
+    if min is None:
+        raise TypeError("clamp_min(): argument 'min' must be a number or a Tensor, not NoneType")
     return _clamp(input, min, None, "clamp_min", "ClampMinBackward0")
 
 
 def _clamp(input: Tensor, low: Any, high: Any, function: str, name: str) -> Tensor:
-    low, high = (each.item() if isinstance(each, np.generic) else each for each in (low, high))
+    low, high = _number(low), _number(high)
     for bound, each in (("min", low), ("max", high)):
         if isinstance(each, float) and input._array.dtype.kind != "f":
             input = cast(input, F32)
@@ -52,10 +54,21 @@ def _clamp(input: Tensor, low: Any, high: Any, function: str, name: str) -> Tens
     _refuse_bool(x)
     lower, upper = (None if each is None else element(each, x.dtype) for each in (low, high))
 
+    def moved() -> Array:
+        y = x if lower is None else _larger(x, lower)
+        return np.asarray(y if upper is None else _smaller(y, upper))
+
     def gradients(g: Array) -> tuple[Array]:
         return (np.where(_inside(x, lower, upper), g, np.zeros_like(g)),)
 
-    return record(_moved(x, lower, upper), name, (input,), gradients, (input,))
+    return record(laid_out(quiet(moved), x), name, (input,), gradients, (input,))
+
+
+def _number(bound: Any) -> Any:
+    """torch takes a 0-d Tensor beside a number as one, unless it requires grad."""
+    if isinstance(bound, Storage) and not bound._array.ndim and not bound._requires_grad:
+        return bound._array.item()
+    return bound.item() if isinstance(bound, np.generic) else bound
 
 
 def _between(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
@@ -63,14 +76,16 @@ def _between(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     dtype = input._array.dtype
     for each in (low, high):
         if each is not None:
-            dtype = promote_types(dtype, pair(input, each)[2].dtype)
+            mixed = result_type(input._array.dtype, _rank(input), each._array.dtype, _rank(each))
+            dtype = promote_types(dtype, mixed)
     input = cast(input, dtype)
     low, high = (None if each is None else cast(each, dtype) for each in (low, high))
     x = input._array
     lower, upper = (None if each is None else each._array for each in (low, high))
     if lower is not None and upper is not None:  # torch takes bools beside one bound
         _refuse_bool(x)
-    out = laid_out(_moved(x, lower, upper), x)
+    out = x if lower is None else broadcast(_larger, x, lower)
+    out = np.asarray(out if upper is None else broadcast(_smaller, out, upper))
     operands = input, low, high
     edges = edges_of(operands)
     if edges is None:
@@ -92,10 +107,17 @@ def _between(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     return recorded(out, name, edges, gradients, operands)
 
 
-def _moved(x: Array, lower: Array | None, upper: Array | None) -> Array:
-    """NumPy gives the second of equal operands: a zero keeps its sign."""
-    y = x if lower is None else broadcast(np.maximum, lower, x)
-    return np.asarray(y if upper is None else broadcast(np.minimum, upper, y))
+def _rank(tensor: Storage) -> int:
+    return 2 if tensor._array.ndim else 1
+
+
+# NumPy gives the second of equal operands: a zero keeps its sign.
+def _larger(x: Any, bound: Array) -> Any:
+    return np.maximum(bound, x)
+
+
+def _smaller(x: Any, bound: Array) -> Any:
+    return np.minimum(bound, x)
 
 
 def _inside(x: Array, lower: Array | None, upper: Array | None) -> Any:

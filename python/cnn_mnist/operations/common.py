@@ -63,13 +63,21 @@ def number(value: Any, dtype: np.dtype[Any]) -> Array:
 
 def element(value: Any, kind: np.dtype[Any]) -> Array:
     """A number as an element of `kind`, which must reach it; integers round it towards zero."""
-    exact = exactly(value)
-    if kind.kind in "iu":
+    direct = _rounds_once(value, kind)
+    exact = value if direct else exactly(value)
+    if kind.kind in "iu" and not direct:
         check_range(exact, kind)
         return exact.astype(I64).astype(kind)
     if kind == F32 and _F32_LARGEST < abs(value) < math.inf:
         raise _overflow(kind)
-    return quiet(exact.astype, kind)  # type: ignore[no-any-return]
+    return array_of(exact, kind) if direct else quiet(exact.astype, kind)
+
+
+def _rounds_once(value: Any, kind: np.dtype[Any]) -> bool:
+    """Whether NumPy, by way of float64 or int64, gives `value` in `kind` as torch does."""
+    if type(value) is int and -_EXACT <= value <= _EXACT:
+        return kind.kind == "f" or kind == I64
+    return type(value) is float and kind.kind == "f"
 
 
 def array_like(value: Any) -> bool:
