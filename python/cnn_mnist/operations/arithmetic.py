@@ -204,7 +204,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
         element(exponent, x.dtype)  # RuntimeError where it does not fit
     if x.dtype.kind == "b" and b is not None:
         raise NotImplementedError("\"pow\" not implemented for 'Bool'")
-    out = np.asarray(broadcast(_power, x, k))
+    out = np.asarray(broadcast(_power, x, k), order="C" if a is None else None)
     edges = edges_of((a, b))
     if edges is None:
         return wrap(out)

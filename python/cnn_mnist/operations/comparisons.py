@@ -132,7 +132,7 @@ def _quantify(
     elif not x.ndim:
         axes = None
     found = function(x, axis=axes, keepdims=keepdim)
-    return wrap(np.asarray(found, x.dtype if x.dtype == np.uint8 else bool))
+    return wrap(np.asarray(found, x.dtype if x.dtype == np.uint8 else bool, "C"))
 
 
 def all(

@@ -17,7 +17,7 @@ import numpy as np
 from .. import _core
 from ..dtypes import of_numpy
 from ..tape import Array, Storage, edges_of, make_node, record, view, wants_grad
-from .common import NUMBER, array_like, element, quiet, sum_to, to_array
+from .common import NUMBER, array_like, element, laid_out, quiet, sum_to, to_array
 from .inplace import EMPTY, changed, check_apart, check_overlap, prepare, rebase
 
 if TYPE_CHECKING:
@@ -49,10 +49,24 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 
 
 def _taken(x: Array, arrays: tuple[Any, ...]) -> Array:
-    """A copy of x[arrays], row after row where x is: NumPy puts the arrays' dimensions first."""
+    """A copy of x[arrays], laid out by the steps of the other dimensions, then of the arrays."""
     order = _core.memory_order(x)
-    rows = order is None or order == (*range(x.ndim),)
-    return np.asarray(x[arrays], order="C" if rows else None)
+    out = np.asarray(x[arrays], order="C")
+    if order is None or order == (*range(x.ndim),):
+        return out
+    steps, places, axis = [], [], 0
+    for place, each in enumerate(arrays):
+        if isinstance(each, slice):
+            steps.append(x.strides[axis])
+        else:
+            places.append(place)
+        axis += each.ndim if getattr(each, "dtype", None) == bool else 1
+    adjacent = places[-1] - places[0] < len(places)
+    n, at = out.ndim - len(steps), places[0] if adjacent else 0  # NumPy puts other ones first
+    of_x = steps[:at] + [0] * n + steps[at:]
+    of_arrays = [step if at <= i < at + n else 0 for i, step in enumerate(out.strides)]
+    spread = np.lib.stride_tricks.as_strided
+    return laid_out(out, *(spread(x, out.shape, steps) for steps in (of_x, of_arrays)))
 
 
 def _basic(input: Tensor, picked: Any, name: str) -> Tensor:

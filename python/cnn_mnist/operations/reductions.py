@@ -1,6 +1,7 @@
 """Sums, means, spreads and extremes, over everything or along dimensions, beside their gradients.
 
-`dim`/`keepdim` are torch's names, `axis`/`keepdims` NumPy's; both are taken.
+`dim`/`keepdim` are torch's names, `axis`/`keepdims` NumPy's; both are taken. Results lie in memory
+row after row, as torch's do, whatever the order of the input.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def _add_up(x: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
     rows = axes and x.shape[axes[0]] > 512 and axes[-1] != x.ndim - 1
     dtype = np.float64 if rows and x.dtype != np.float64 else x.dtype
     total = quiet(lambda: x.sum(axis=axes, dtype=dtype, keepdims=keepdim))
-    return np.asarray(total, x.dtype)
+    return np.asarray(total, x.dtype, "C")
 
 
 def sum(
@@ -62,7 +63,7 @@ def sum(
     axes = _axes(x, dim)
     if x.dtype.kind != "f":
         kind = x.dtype if dtype is not None else I64
-        return wrap(x.sum(axis=axes, dtype=kind, keepdims=keepdim))
+        return wrap(np.asarray(x.sum(axis=axes, dtype=kind, keepdims=keepdim), order="C"))
     shape = x.shape
     name = "SumBackward0" if dim is None else "SumBackward1"
     return record(
@@ -177,7 +178,7 @@ def _variance(
     def compute() -> tuple[Array, Array]:
         middle = np.sum(wide, axis=axes, keepdims=True) / np.float64(_count(x, axes))
         squares = np.sum((wide - middle) ** 2, axis=axes, keepdims=keepdim)
-        return middle, np.asarray(np.divide(squares, freedom)).astype(x.dtype)
+        return middle, np.asarray(np.divide(squares, freedom), x.dtype, "C")
 
     middle, value = quiet(compute)
 
@@ -277,11 +278,10 @@ def _extreme(
     if dim is not None:
         dim = check_dim(dim, x.ndim)
         _refuse_empty(name, x, dim)
-        indices = np.asarray(locate(x, axis=dim) if x.ndim else np.zeros((), I64))
+        indices = np.asarray(locate(x, axis=dim) if x.ndim else np.zeros((), I64), order="C")
         at = np.expand_dims(indices, dim) if x.ndim else indices
         values = np.take_along_axis(x, at, dim) if x.ndim else x.copy()
-        if not keepdim and x.ndim:
-            values = values.reshape(indices.shape)
+        values = np.asarray(values if keepdim else values.reshape(indices.shape), order="C")
         found = wrap(at if keepdim else indices)
         along = record(
             values,
@@ -369,4 +369,4 @@ def _locate(
     _refuse_empty(name, x, dim)
     if function is np.argmax and dim == x.ndim - 1 and not keepdim and x.dtype in (F32, F64):
         return wrap(_core.argmax(x))
-    return wrap(np.asarray(function(x, axis=dim, keepdims=keepdim), I64))
+    return wrap(np.asarray(function(x, axis=dim, keepdims=keepdim), I64, "C"))
