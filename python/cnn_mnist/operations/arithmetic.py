@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input + alpha * other."""
-    if alpha != 1:
+    if alpha != 1 or alpha is True:
         other = scaled(input, other, alpha)
     a, b, x, y = pair(input, other)
     shapes = x.shape, y.shape
@@ -45,6 +45,8 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 def scaled(input: Any, other: Any, alpha: float) -> Tensor:
     """alpha * other, for a sum with `input`; alpha must fit into the type of the sum."""
     dtype = pair(input, other)[2].dtype
+    if isinstance(alpha, bool) and dtype.kind != "b":
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, float) and dtype.kind != "f":
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
@@ -56,7 +58,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input - alpha * other."""
     a, b, x, y = pair(input, other)
     refuse_bool(input, other)
-    if alpha != 1:
+    if alpha != 1 or alpha is True:
         a, b, x, y = pair(input, scaled(input, other, alpha))
     shapes = x.shape, y.shape
 
