@@ -21,6 +21,7 @@ x.add_(i); x.add_(d); u.add_(1); u.add_(i); b.add_(1); b.mul_(True); x.zero_(); 
 x.copy_(other=y); x.copy_(src=y); F.one_hot(input=i); i.fill_(2.7); x.fill_(z); x.fill_(v); x.copy_(y); x.copy_(v); x.copy_(i); i.copy_(x)
 v.copy_(x); x.copy_([1]); x.clamp_(0); x.clamp_(0, 1); x.relu_(); r.relu_(); q.relu_()
 z.add_(1); z.add_(x); x.T.add_(1); x[0].mul_(5); v.expand(2, 3).add_(1); q.clamp_(0)
+i.bitwise_and_(3); i.bitwise_or_(k); b.bitwise_xor_(b); i.bitwise_left_shift_(1); i.bitwise_right_shift_(k); i.bitwise_left_shift(k); i.bitwise_right_shift(1); x.bitwise_and_(1)
 x.fill_('a'); x.add_('a'); x.add_(None); x.copy_(2.5); i.copy_(True); x.copy_('a')
 """)
 
