@@ -393,10 +393,13 @@ def test_functions_take_arrays_and_give_arrays() -> None:
     np.testing.assert_array_equal(cnn_mnist.add(a, a, alpha=2), 3 * a, strict=True)
 
 
+@pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize("name", ["add", "sub", "max", "maximum", "minimum"])
-def test_a_tensor_beside_an_array_keeps_its_gradient(name: str, x: cnn_mnist.Tensor) -> None:
-    array = ARRAY.copy()
-    result = getattr(cnn_mnist, name)(array, x)
+def test_a_tensor_beside_an_array_keeps_its_gradient(
+    name: str, named: bool, x: cnn_mnist.Tensor
+) -> None:
+    array, function = ARRAY.copy(), getattr(cnn_mnist, name)
+    result = function(array, other=x) if named else function(array, x)
     array[:] = 9  # too late to matter
     result.sum().backward()
     theirs = torch.tensor(np.asarray(x), requires_grad=True)
