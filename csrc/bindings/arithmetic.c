@@ -17,14 +17,9 @@ static void apply(const struct cm_isa *isa, enum cm_operation op,
     CM_CALL(isa, x->type, arithmetic, out->data, x->data, op, y->data, step, n);
 }
 
-static int is_float(const struct cm_array *x)
-{
-    return x->type == CM_F32 || x->type == CM_F64;
-}
-
 static int fits(const struct cm_array *x, const struct cm_array *y)
 {
-    return is_float(x) && y->type == x->type &&
+    return cm_array_is_float(x) && y->type == x->type &&
            (y->ndim == 0 || cm_array_has_shape(y, x->ndim, x->shape));
 }
 
@@ -94,7 +89,7 @@ static PyObject *number(PyObject *Py_UNUSED(module), PyObject *const *args,
     if (cm_check_count("number", nargs, 2) < 0 ||
         cm_read_double(&value, args[0], "number(): argument 'value'") < 0)
         return NULL;
-    if (!cm_array_refer(&like, args[1], 0) || !is_float(&like))
+    if (!cm_array_refer(&like, args[1], 0) || !cm_array_is_float(&like))
         Py_RETURN_NONE;
     if (cm_array_new(&out, 0, NULL, like.type) < 0)
         return NULL;
@@ -131,7 +126,7 @@ static int read_operand(struct operand *o, const struct cm_tape *tape, PyObject 
                         const struct cm_array *x)
 {
     double number;
-    if (is_float(x) && read_number(&number, other)) {
+    if (cm_array_is_float(x) && read_number(&number, other)) {
         o->array = (struct cm_array){.type = x->type, .data = &o->element, .size = 1};
         cm_array_set_item(&o->array, number);
         return 1;
@@ -214,7 +209,7 @@ static PyObject *zero_(PyObject *module, PyObject *object)
     if (!PyObject_TypeCheck(object, cm_state_of(module)->tape.storage_type))
         Py_RETURN_FALSE;
     const struct cm_storage *tensor = cm_storage_of(object);
-    if (!cm_array_refer(&x, tensor->array, 1) || !is_float(&x) ||
+    if (!cm_array_refer(&x, tensor->array, 1) || !cm_array_is_float(&x) ||
         !is_off_tape(tensor, NULL))
         Py_RETURN_FALSE;
     memset(x.data, 0, (size_t)x.size * cm_type_bytes(x.type));

@@ -34,6 +34,11 @@ int cm_array_open(struct cm_array *a, PyObject *object, const char *where);
    may be written; 0 for anything else, NULL too, without an exception. Not to be
    cleared. */
 int cm_array_refer(struct cm_array *a, PyObject *object, int writable);
+static inline int cm_array_is_float(const struct cm_array *a)
+{
+    return a->type == CM_F32 || a->type == CM_F64;
+}
+
 /* NotImplementedError in torch's words unless the type is float32 or float64:
    "<kernel>" not implemented for 'Long'. */
 int cm_array_check_float(const struct cm_array *a, const char *kernel);

@@ -3,7 +3,7 @@
 
 int cm_array_check_float(const struct cm_array *a, const char *kernel)
 {
-    if (a->type == CM_F32 || a->type == CM_F64)
+    if (cm_array_is_float(a))
         return 0;
     PyErr_Format(PyExc_NotImplementedError, "\"%s\" not implemented for '%s'", kernel,
                  cm_type_torch_name(a));

@@ -26,7 +26,7 @@ static struct axis axis_of(const struct cm_array *x, int dim)
 static int check_float(const struct cm_array *x, const char *function, int dim)
 {
     char kernel[64];
-    if (x->type == CM_F32 || x->type == CM_F64)
+    if (cm_array_is_float(x))
         return 0;
     PyOS_snprintf(kernel, sizeof kernel, "%s_%skernel_impl", function,
                   dim >= x->ndim - 1 ? "lastdim_" : "");

@@ -254,7 +254,7 @@ int cm_targets_read_indices(struct cm_targets *t)
 
 int cm_targets_read_probabilities(struct cm_targets *t)
 {
-    if (t->target.type != CM_F32 && t->target.type != CM_F64) {
+    if (!cm_array_is_float(&t->target)) {
         PyObject *got = names_of_type(&t->target);
         if (got)
             PyErr_Format(PyExc_RuntimeError,
