@@ -221,4 +221,4 @@ def test_import_is_small(imported):
 
 
 def test_compiled_module_is_small():
-    assert Path(_core.__file__).stat().st_size < 660_000
+    assert Path(_core.__file__).stat().st_size < 600_000

@@ -76,7 +76,7 @@ def test_train_says_what_it_does(run, tmp_path):
     code, out, err = run("train", "--epochs", 2, "--save", tmp_path / "model.safetensors")
     lines = out.splitlines()
     assert (code, err) == (0, "")
-    assert re.match(r"data: the sample .* package .*: 2,560 rows to train on, 200 to", lines[0])
+    assert re.match(r"data: the sample .* package .*: 2,048 rows to train on, 200 to", lines[0])
     assert lines[1] == "model: 784-50-10, 39,760 parameters, seed 1"
     for number, line in enumerate(lines[2:4], 1):
         assert re.match(

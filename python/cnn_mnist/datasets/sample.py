@@ -8,13 +8,13 @@ from .idx import Splits, split
 
 # remade by tests/datasets/make_digits_sample.py
 FILE = Path(__file__).with_name("digits_sample.npy.xz")
-ROWS = (2560, 200, 200)
+ROWS = (2048, 200, 200)
 
 
 def digits_sample() -> Splits:
-    """The first 2,560, 200 and 200 digits of MNIST's training, validation and test splits.
+    """The first 2,048, 200 and 200 digits of MNIST's training, validation and test splits.
 
-    For a first look and for tests: a network that has seen a twentieth of the data makes three to
+    For a first look and for tests: a network that has seen a twenty-fifth of the data makes three to
     four times as many mistakes as one that has seen all. The digits were selected from MNIST by
     Y. LeCun, C. Cortes and C. Burges and are licensed under Creative Commons
     Attribution-Share Alike 3.0: see ``digits_sample.txt`` beside this module.
