@@ -48,7 +48,7 @@ def printed_confusion(text, name):
 
 OPTIONS = {
     "": {},
-    "--shuffle --seed 7": {"shuffle": True, "seed": 7},
+    "--shuffle --seed 8": {"shuffle": True, "seed": 8},
     "--hidden 32 16 --lr 0.1 --epochs 2": {"hidden": (32, 16), "lr": 0.1, "epochs": 2},
     "--hidden --batch-size 100": {"hidden": (), "batch_size": 100},
     "--lr 0.05 --momentum 0.9 --weight-decay 0.001": {
