@@ -144,6 +144,38 @@ with T.no_grad():
     a = T.ones(3, requires_grad=True); p = (a*2)
 out = (a.requires_grad, p.requires_grad)
 
+a = T.ones((2, 2), requires_grad=True)
+with T.no_grad(): v = [a[0], a[:1], a.view(4), a.T, a[[0, 1]], a.detach()[0], a.data[0], next(iter(a))]
+out = [(x, x.requires_grad, x.is_leaf) for x in v]
+
+a = T.ones(3, requires_grad=True) * 2
+with T.no_grad(): v = a[:2]
+out = (v, v.requires_grad, v.is_leaf, (v * 2).requires_grad)
+
+a = T.ones(3, requires_grad=True)
+with T.no_grad():
+    v = a[:2]; v += 1; v[0] = 7
+out = a
+
+a = T.ones(3, requires_grad=True) * 2
+with T.no_grad(): v = a[:2]
+v.mul_(2)
+
+a = T.ones(3, requires_grad=True)
+with T.no_grad(): v = a[:2]
+v.mul_(2)
+
+a = T.ones(3, requires_grad=True)
+with T.no_grad(): out = (a.numpy(), (a * 2).numpy(), a[:2].numpy())
+
+a = T.ones(3, requires_grad=True); p = a * 2
+with T.no_grad(): out = p.numpy()
+
+a = T.ones(3, requires_grad=True); a.numpy()
+
+with T.no_grad(): v = T.ones(3, requires_grad=True)[:2]
+v.numpy()
+
 import copy, pickle; a = T.ones(3, requires_grad=True); a.sum().backward()
 p = copy.deepcopy(a); out = (p, p.requires_grad, p.grad, p.is_leaf)
 

@@ -123,8 +123,11 @@ def deep_copy(self: Tensor, memo: dict[int, Any]) -> Tensor:
 
 # NumPy -------------------------------------------------------------------------------------
 def to_numpy(self: Tensor, *, force: bool = False) -> Array:
-    """A view of the array, no copy; RuntimeError if the Tensor requires grad, unless `force`."""
-    if self.requires_grad and not force:
+    """A view of the array, no copy.
+
+    RuntimeError if the Tensor requires grad, unless `force` or under `no_grad`.
+    """
+    if not force and wants_grad(self):
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )

@@ -70,6 +70,7 @@ def view(
     """
     result = record(replay(tensor._array), name, (tensor,), lambda g: (spread(g),))
     result._changes = tensor._changes
+    result._requires_grad = tensor._requires_grad  # under no_grad, too, where it is a leaf
     root, steps = (tensor, None) if tensor._view is None else tensor._view[:2]
     result._view = (root, (steps, replay, spread), root._node)
     return result
