@@ -156,6 +156,34 @@ static int is_off_tape(const struct cm_storage *tensor, const struct cm_storage 
     return !cm_grad_enabled() || (is_alone(tensor) && (!source || is_alone(source)));
 }
 
+/* (tensor, factor): tensor * factor, a number, as a new Tensor; None where the tape must
+   know, or NumPy decides. */
+static PyObject *mul_number(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    const struct cm_state *state = cm_state_of(module);
+    struct cm_array x = {0}, out = {0};
+    struct operand factor = {0};
+    if (cm_check_count("mul_number", nargs, 2) < 0)
+        return NULL;
+    if (!PyObject_TypeCheck(args[0], state->tape.storage_type))
+        Py_RETURN_NONE;
+    const struct cm_storage *tensor = cm_storage_of(args[0]);
+    if (!is_off_tape(tensor, NULL) || !cm_array_refer(&x, tensor->array, 0) ||
+        !read_operand(&factor, &state->tape, args[1], &x) || factor.tensor)
+        Py_RETURN_NONE;
+    if (cm_array_new(&out, x.ndim, x.shape, x.type) < 0)
+        return NULL;
+    Py_INCREF(x.object); /* another thread may give the Tensor another array */
+    PyThreadState *saved = cm_unlock_gil((double)x.size);
+    apply(state->isa, CM_MUL, &out, &x, &factor.array);
+    cm_lock_gil(saved);
+    Py_DECREF(x.object);
+    PyObject *array = cm_array_give(&out);
+    PyObject *product = cm_wrap(state->tape.tensor_type, array);
+    Py_DECREF(array);
+    return product;
+}
+
 /* (tensor, other): whether it was done. */
 static PyObject *in_place(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                           enum cm_operation op, const char *name)
@@ -222,6 +250,7 @@ PyMethodDef cm_arithmetic_methods[] = {
     {"mul", CM_FASTCALL(mul), "mul(x, y, /)\n--\n\n"},
     {"div", CM_FASTCALL(divide), "div(x, y, /)\n--\n\n"},
     {"number", CM_FASTCALL(number), "number(value, like, /)\n--\n\n"},
+    {"mul_number", CM_FASTCALL(mul_number), "mul_number(tensor, factor, /)\n--\n\n"},
     {"add_", CM_FASTCALL(add_), "add_(tensor, other, /)\n--\n\n"},
     {"sub_", CM_FASTCALL(sub_), "sub_(tensor, other, /)\n--\n\n"},
     {"mul_", CM_FASTCALL(mul_), "mul_(tensor, other, /)\n--\n\n"},

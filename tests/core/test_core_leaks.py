@@ -58,6 +58,10 @@ RIGHT = {
     "sub": lambda: _core.sub(X, SCALAR),
     "mul in place": lambda: _core.mul_(leaf(), leaf()),
     "sub of a number": lambda: (_core.sub_(leaf(), 0.5), _core.zero_(leaf())),
+    "mul by a number": lambda: (
+        _core.mul_number(cnn_mnist.ones(3), 2.0),
+        _core.mul_number(leaf(), X),
+    ),
     "div of others": lambda: (_core.div(X.T, SWAPPED), _core.div_(leaf(), X)),
     "number": lambda: (_core.number(0.5, X), _core.number(0.5, TARGET)),
     "wrap": lambda: _core.wrap(SCALAR),

@@ -105,6 +105,22 @@ def test_in_place_leaves_to_the_tape_what_concerns_it():
     assert x._changes == [4]
 
 
+def test_a_product_with_a_number_leaves_to_the_tape_what_concerns_it():
+    x = cnn_mnist.ones(3)
+    for tensor in (leaf(), leaf() * 2, x[:], cnn_mnist.ones(3, dtype=cnn_mnist.int64), X, 2.0):
+        assert _core.mul_number(tensor, 2.0) is None
+    for factor in (True, 2**60, "a", None, 2j, np.float32(2), x, X):
+        assert _core.mul_number(x, factor) is None
+    with cnn_mnist.no_grad():
+        for tensor in (x, leaf(), x[:]):
+            product = _core.mul_number(tensor, 2)
+            assert product.tolist() == [2 * each for each in tensor.tolist()]
+            assert type(product) is cnn_mnist.Tensor and not product.requires_grad
+    assert x._changes == [0] and x.tolist() == [1.0] * 3
+    with pytest.raises(TypeError, match="mul_number"):
+        _core.mul_number(x)
+
+
 def test_in_place_refuses_what_overlaps_in_part():
     x = cnn_mnist.arange(6.0)
     with cnn_mnist.no_grad():

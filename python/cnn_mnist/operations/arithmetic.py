@@ -101,6 +101,9 @@ def refuse_bool(*operands: Any) -> None:
 
 def mul(input: Any, other: Any) -> Tensor:
     """input * other."""
+    product = _core.mul_number(input, other)
+    if product is not None:
+        return product
     a, b, x, y = pair(input, other, True)
     out = compute(_core.mul, np.multiply, x, y)
     edges = edges_of((a, b))
