@@ -61,7 +61,7 @@ def test_apply_goes_bottom_up():
 def test_assignments_move_names_between_kinds():
     def program(nn, t):
         m = nn.Module()
-        m.a = nn.Parameter(t.zeros(2))
+        m.a = m._a = nn.Parameter(t.zeros(2))
         m.register_buffer("b", t.ones(2), persistent=False)
         m.c = nn.Linear(1, 1)
         seen = [list(m.state_dict())]
@@ -79,7 +79,7 @@ def test_assignments_move_names_between_kinds():
         m.f = t.ones(1)
         del m.e, m.d, m.c
         seen += [list(m.state_dict()), repr(m), hasattr(m, "e"), hasattr(m, "c")]
-        return [*seen, m.f]
+        return [*seen, m.f, m._a]
 
     check(program)
 

@@ -20,9 +20,12 @@ static PyObject *parameter_of(PyObject *self, PyObject *name)
     return found;
 }
 
-/* No class has an attribute of a parameter's name: registering it would have raised. */
+/* No class has an attribute of a parameter's name: registering it would have raised. What
+   begins with _ is hardly ever a parameter; __getattr__ finds those that are. */
 static PyObject *get_attribute(PyObject *self, PyObject *name)
 {
+    if (PyUnicode_READ_CHAR(name, 0) == '_')
+        return PyObject_GenericGetAttr(self, name);
     PyObject *found = parameter_of(self, name);
     if (found)
         return Py_NewRef(found);

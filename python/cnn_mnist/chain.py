@@ -94,23 +94,24 @@ class Chain:
         before = None
         for path, weight, bias in self.linear:
             w, b = weight._array, None if bias is None else bias._array
-            name = f"layer {path}: " if path else ""
+            shape = w.shape
             if w.dtype != self.dtype or b is not None and b.dtype != self.dtype:
                 types = [str(each.dtype) for each in (w, b) if each is not None]
                 raise RuntimeError(
-                    f"{name}expected parameters of one dtype in all layers, "
+                    f"{_place(path)}expected parameters of one dtype in all layers, "
                     f"{self.dtype}, got {types}"
                 )
-            if w.ndim != 2 or b is not None and b.shape != w.shape[:1]:
+            if len(shape) != 2 or b is not None and b.shape != shape[:1]:
                 shapes = [each.shape for each in (w, b) if each is not None]
-                raise RuntimeError(f"{name}expected a weight (O, I) and a bias (O), got {shapes}")
-            classes, features = w.shape
-            if before is not None and features != before:
                 raise RuntimeError(
-                    f"{name}expected {before} in_features, the out_features of "
-                    f"the layer before, got {features}"
+                    f"{_place(path)}expected a weight (O, I) and a bias (O), got {shapes}"
                 )
-            before = classes
+            if before is not None and shape[1] != before:
+                raise RuntimeError(
+                    f"{_place(path)}expected {before} in_features, the out_features of "
+                    f"the layer before, got {shape[1]}"
+                )
+            before = shape[0]
 
     def check_same(self, parameters: Iterable[tuple[str, Parameter]]) -> None:
         """RuntimeError unless these are still the parameters of the model."""
@@ -163,15 +164,20 @@ class Chain:
             )
 
 
+def _place(path: str) -> str:
+    return f"layer {path}: " if path else ""
+
+
 def _part(module: Any) -> type[Module] | None:
     """Which of the parts of a chain a module is, if it applies itself as that one does."""
     kind = type(module)
-    part = (
-        kind
-        if kind in _PARTS
-        else next((base for base in _PARTS if isinstance(module, base)), None)
-    )
-    if part is None or not _keeps_forward(module, part):
+    part: type[Module] | None
+    if kind in _PARTS:
+        part, keeps_forward = kind, "forward" not in module.__dict__
+    else:
+        part = next((base for base in _PARTS if isinstance(module, base)), None)
+        keeps_forward = part is not None and _keeps_forward(module, part)
+    if not keeps_forward:
         return None
     if part is Flatten and (module.start_dim, module.end_dim) not in ((1, -1), (1, 1)):
         return None
