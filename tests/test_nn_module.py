@@ -9,6 +9,8 @@ import torch
 from nn_programs import check, lesson, ours, plain, theirs
 
 import cnn_mnist
+from cnn_mnist import nn
+from cnn_mnist.nn import functional
 
 
 @pytest.mark.parametrize(
@@ -358,3 +360,21 @@ def test_errors_are_of_torchs_type(call):
     with pytest.raises(expected.type) as error:
         call(ours, cnn_mnist)
     assert str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (nn.ReLU, "ReLU is not a Module subclass: write ReLU()"),
+        (functional.relu, "relu is not a Module subclass"),
+        (3, "int is not a Module subclass"),
+    ],
+)
+def test_what_is_no_module_is_named(given, text):
+    with pytest.raises(TypeError) as error:
+        nn.Sequential(nn.Linear(3, 2), given)
+    assert str(error.value) == text
+    layer = nn.Sequential(nn.ReLU())
+    layer.act = nn.ReLU()
+    with pytest.raises(TypeError, match=f"cannot assign '{text.split()[0]}' as child module 'act'"):
+        layer.act = given

@@ -12,7 +12,7 @@ from ... import _core
 from ...tape import wrap
 from ...tensor import Tensor
 from ..parameter import Parameter, zero_grad
-from .paths import joined, member, named_members
+from .paths import joined, member, name_of, named_members
 from .state import IncompatibleKeys, block, indented, load_state, own_state
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Module(_core.Attributes):
         self._check_name("parameter", name, self.__dict__.get("_parameters"))
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{type(param).__name__}' object to parameter "
+                f"cannot assign '{name_of(param)}' object to parameter "
                 f"'{name}' (nn.Parameter or None required)"
             )
         if param is not None and param.grad_fn is not None:
@@ -76,7 +76,7 @@ class Module(_core.Attributes):
         self._check_name("buffer", name, self.__dict__.get("_buffers"))
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer "
+                f"cannot assign '{name_of(tensor)}' object to buffer "
                 f"'{name}' (Tensor or None required)"
             )
         self._buffers[name] = tensor
@@ -88,7 +88,8 @@ class Module(_core.Attributes):
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child module under `name`."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+            hint = f": write {name_of(module)}()" if isinstance(module, type) else ""
+            raise TypeError(f"{name_of(module)} is not a Module subclass{hint}")
         self._check_name("module", name, self.__dict__.get("_modules"))
         self._modules[name] = module
 
@@ -133,8 +134,7 @@ class Module(_core.Attributes):
         what, required, text = _KINDS[kind]
         if value is not None and not isinstance(value, required):
             raise TypeError(
-                f"cannot assign '{type(value).__name__}' as {what} '{name}' "
-                f"({text} or None expected)"
+                f"cannot assign '{name_of(value)}' as {what} '{name}' ({text} or None expected)"
             )
         if kind == "_buffers":
             self._buffers[name] = value

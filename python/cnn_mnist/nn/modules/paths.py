@@ -27,12 +27,17 @@ def named_members(
         else [(prefix, module)]
     )
     for path, each in modules:
-        for name, value in each.__dict__[kind].items():
+        for name, value in getattr(each, kind).items():
             if value is None or id(value) in seen:
                 continue
             if remove_duplicate:
                 seen.add(id(value))
             yield joined(path, name), value
+
+
+def name_of(value: Any) -> str:
+    """What an error calls `value`: a class or function by its own name, else by its class's."""
+    return str(getattr(value, "__qualname__", type(value).__name__))
 
 
 def member(module: Module, name: str, kind: type[_Member], text: str) -> _Member:
