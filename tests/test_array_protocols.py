@@ -209,6 +209,7 @@ def test_what_numpy_only_reads_is_not_counted() -> None:
     np.testing.assert_array_equal(w.grad, np.ones(3))
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 def test_indices_and_numbers() -> None:
     three = cnn_mnist.tensor(3)
     assert np.zeros(three).shape == (3,)
@@ -357,6 +358,7 @@ def test_where_only_a_tensor_will_do_as_tensor_is_named(use: Any) -> None:
         use(cnn_mnist.ones(3), torch.ones(3))
 
 
+@pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad")
 def test_matplotlib_draws_what_requires_grad(x: cnn_mnist.Tensor) -> None:
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")

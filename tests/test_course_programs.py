@@ -268,6 +268,31 @@ x.g = y
 copied = copy.deepcopy(x)
 copied.g.zero_()
 out = y, copied.g, pickle.loads(pickle.dumps(x)).g
+
+out = [type(x), type(x.shape), type(x.dtype), type(T.nn.Parameter(x))]
+
+import pickle
+out = [pickle.loads(pickle.dumps(a)) for a in (T.bool, T.long, T.float32, x.shape, T.Tensor)]
+
+out = reversed(x), reversed(i), reversed(z), [a for a in reversed(r.detach())]
+
+reversed(r * 2).sum().backward()
+out = r.grad
+
+del x[0]
+
+class M(T.nn.Module):
+    def __init__(self):
+        self.w = T.ones(2)
+list(M().parameters())
+
+T.tensor([1, "a"])
+
+T.tensor(["a", 1])
+
+T.tensor([[1, "a"]])
+
+T.tensor([b"a"])
 """)
 
 

@@ -45,6 +45,15 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert os.listdir(tmp_path) == ["model.safetensors"]
 
 
+def test_the_keywords_are_those_of_torch(tmp_path):
+    cnn_mnist.save(obj=members(), f=tmp_path / "a")
+    for weights_only in (True, False):
+        loaded = cnn_mnist.load(f=tmp_path / "a", map_location="cpu", weights_only=weights_only)
+        assert_same(loaded, members())
+    with pytest.raises(RuntimeError, match="expected device 'cpu', got 'cuda'"):
+        cnn_mnist.load(tmp_path / "a", "cuda")
+
+
 def test_torch_reads_what_we_save(tmp_path):
     cnn_mnist.save(members(), str(tmp_path / "a"))
     assert_same(members(), safetensors.torch.load_file(tmp_path / "a"))

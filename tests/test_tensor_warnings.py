@@ -10,10 +10,11 @@ from both import PACKAGES, SETUP, cases
 WARN = cases("""
 T.zeros(0, 3).var(0); T.zeros(1).std(); x.var(0, correction=2); x[:1].std(0); z.var(); e.std(1, correction=0)
 v.T; z.T; c.T; T.tensor(x); T.tensor(r); x[[[0, 1], [1, 2]]]; q.grad; T.tensor([1, 0])[u[1, :2]]; F.softmax(v)
+float(q.sum()); "%.2f" % q.mean(); complex(r[0, 0]); T.tensor([q.sum()])
 """)
 SILENT = cases("""
 x.T; x.var(); x.var(correction=0); T.tensor(v.tolist()); T.tensor(v.numpy()); T.Tensor(v); T.as_tensor(x); float(x.sum()); int(q.sum())
-q.sum().item(); f'{q.sum():.2f}'; x[[0, 1], [1, 2]]; r.grad; x / 0; (-x).log(); (-x).sqrt(); T.tensor(1e300); e.mean(); e.mean(0); e.sum(); x.copy_(d); i.__setitem__(0, x[0] / 0)
+q.sum().item(); f'{q.sum():.2f}'; bool(q.sum()); q.tolist(); float(q.detach().sum()); [1, 2, 3][(q.sum() * 0).long()]; x[[0, 1], [1, 2]]; r.grad; x / 0; (-x).log(); (-x).sqrt(); T.tensor(1e300); e.mean(); e.mean(0); e.sum(); x.copy_(d); i.__setitem__(0, x[0] / 0)
 """)
 
 

@@ -25,6 +25,7 @@ class dtype:
         The name in torch's error messages: `"Float"` for float32, `"Long"` for int64.
     """
 
+    __module__ = "cnn_mnist"
     __slots__ = ("dtype", "long_name", "name")
 
     def __init__(self, name: str, long_name: str) -> None:
@@ -44,7 +45,7 @@ class dtype:
         return f"cnn_mnist.{self.name}"
 
     def __reduce__(self) -> str:
-        return self.name if self.name != "bool" else "bool_"
+        return self.name
 
     def __hash__(self) -> builtins.int:
         return hash(self.dtype)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import dtypes
 from .nn import Module
-from .operations.common import array_like, to_array
+from .operations.common import array_like, check_device, to_array
 from .tape import wrap
 from .tensor import Tensor
 
@@ -31,16 +31,16 @@ _DTYPES = {
 }
 
 
-def save(obj: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+def save(obj: Module | Mapping[str, Any], f: str | os.PathLike[str]) -> None:
     """Write a module's state, or a dict of Tensors or arrays, as a safetensors file.
 
-    The file appears whole or not at all: it is written beside `path`, brought to the disk and
+    The file appears whole or not at all: it is written beside `f`, brought to the disk and
     then renamed. A file that was there stays as it was until then.
 
     Parameters
     ----------
     obj : Module or mapping of str to Tensor or array
-    path : path
+    f : path
 
     Raises
     ------
@@ -62,11 +62,16 @@ def save(obj: Module | Mapping[str, Any], path: str | os.PathLike[str]) -> None:
             f"expected a Module or a mapping of names to Tensors, got {type(obj).__name__}"
         )
     arrays = {name: _plain(name, member) for name, member in members.items()}
-    write_atomically(path, safetensors.numpy.save(arrays))
+    write_atomically(f, safetensors.numpy.save(arrays))
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+def load(
+    f: str | os.PathLike[str], map_location: Any = None, *, weights_only: bool = True
+) -> dict[str, Tensor]:
     """Read a safetensors file: the dict that `Module.load_state_dict` takes, in the file's order.
+
+    There is no `map_location` but the CPU, and nothing but weights in such a file, whether
+    `weights_only` or not.
 
     Raises
     ------
@@ -74,24 +79,26 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         When there is none.
     ValueError
         When it is no whole safetensors file, or holds a dtype that Tensors do not have.
+    RuntimeError
+        When `map_location` is another device.
     """
     import safetensors
 
-    with open(path, "rb") as file:
+    check_device(map_location)
+    with open(f, "rb") as file:
         data = file.read()
     try:
         members = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
         raise ValueError(
-            f"{os.fspath(path)}: not a safetensors file, or a damaged one ({error})"
+            f"{os.fspath(f)}: not a safetensors file, or a damaged one ({error})"
         ) from None
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     tensors = {}
     for name, member in sorted(members, key=lambda each: header[each[0]]["data_offsets"]):
         if member["dtype"] not in _DTYPES:
             raise ValueError(
-                f"{os.fspath(path)}: {name} is of dtype {member['dtype']}, which "
-                "Tensors do not have"
+                f"{os.fspath(f)}: {name} is of dtype {member['dtype']}, which Tensors do not have"
             )
         kind = _DTYPES[member["dtype"]].dtype
         stored = np.frombuffer(member["data"], kind.newbyteorder("<"))

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import printing
 from .operations import arithmetic, comparisons, indexing, pointwise
+from .operations.common import warn_of_lost_grad
 from .operations.inplace import changed, prepare
 from .tape import Array, Storage, wants_grad, wrap
 
@@ -45,6 +46,15 @@ def iterate(self: Tensor) -> Iterator[Tensor]:
     return (indexing.getitem(self, i) for i in range(len(self._array)))
 
 
+def reverse(self: Tensor) -> Tensor:
+    """reversed(x): the rows from the last to the first."""
+    return indexing.getitem(self, np.arange(len(self))[::-1]) if self._array.ndim else self
+
+
+def delete(self: Tensor, index: Any) -> None:
+    raise TypeError("Tensor does not support deleting items")
+
+
 def contains(self: Tensor, element: Any) -> bool:
     if isinstance(element, (Storage, int, float)):
         return bool(comparisons.eq(self, element)._array.any())
@@ -74,6 +84,7 @@ def to_int(self: Tensor) -> int:
 
 
 def to_float(self: Tensor) -> float:
+    warn_of_lost_grad(self, stacklevel=3)
     return float(_scalar(self))
 
 

@@ -27,6 +27,7 @@ from .tape import Node, Storage, wrap
 class Size(tuple[int, ...]):
     """A shape: a tuple of sizes that prints as `cnn_mnist.Size([512, 10])`."""
 
+    __module__ = "cnn_mnist"
     __slots__ = ()
 
     def __repr__(self) -> str:
@@ -78,6 +79,8 @@ class Tensor(Operators, Storage):
     grad_fn : Node or None
         The operation that made it; None for a leaf.
     """
+
+    __module__ = "cnn_mnist"  # type(x) prints where users find the class
 
     def __init__(self, *data: Any) -> None:
         if data and all(is_whole(each) or type(each) is Size for each in data):
@@ -287,6 +290,7 @@ class Tensor(Operators, Storage):
     __format__ = protocols.formatted
     __len__ = protocols.length
     __iter__ = protocols.iterate
+    __reversed__ = protocols.reverse
     __contains__ = protocols.contains
     __bool__ = protocols.truth
     __int__ = protocols.to_int
@@ -304,6 +308,7 @@ class Tensor(Operators, Storage):
     numpy = protocols.to_numpy
     __getitem__ = indexing.getitem
     __setitem__ = indexing.setitem
+    __delitem__ = protocols.delete
 
     # functions -----------------------------------------------------------------------------
     add, add_ = arithmetic.add, inplace.add_

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -295,7 +296,17 @@ def new_shape(function: str, size: Sequence[Any], dtype: np.dtype[Any]) -> tuple
 def check_device(device: Any) -> None:
     """RuntimeError unless it is the CPU, or None."""
     if device is not None and str(device) != "cpu":
-        raise RuntimeError(f"device: expected 'cpu', got {device!r}")
+        raise RuntimeError(f"Tensors live on the CPU: expected device 'cpu', got {device!r}")
+
+
+def warn_of_lost_grad(input: Storage, stacklevel: int) -> None:
+    """A Tensor that requires grad becomes a number, which does not."""
+    if wants_grad(input):
+        warnings.warn(
+            "Converting a tensor with requires_grad=True to a scalar may lead to unexpected "
+            "behavior. Consider using tensor.detach() first.",
+            stacklevel=stacklevel,
+        )
 
 
 def whole(function: str, name: str, value: Any) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from .. import dtypes
 from ..dtypes import to_numpy
 from ..tape import Array, Storage
-from .common import array_like, cast, to_array
+from .common import array_like, cast, check_device, to_array
 from .shaping import clone
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def to(
             device = each
         elif not isinstance(each, bool):  # non_blocking has no meaning here
             dtype = each
-    if device is not None and str(device) != "cpu":
-        raise RuntimeError(f"Tensors live on the CPU: there is no device {device!r}")
+    check_device(device)
     result = input if dtype is None else cast(input, to_numpy(dtype))
     return clone(result) if copy and result is input else result
 

@@ -21,6 +21,7 @@ from .common import (
     quiet,
     size_given,
     to_array,
+    warn_of_lost_grad,
 )
 
 if TYPE_CHECKING:
@@ -160,11 +161,12 @@ def _unwrapped(data: Any) -> Any:
             raise ValueError(
                 "only one element tensors can be converted to Python scalars: use stack"
             )
+        warn_of_lost_grad(data, stacklevel=6)
         return data._array.reshape(())
     if isinstance(data, (list, tuple)) and builtins.any(
         isinstance(each, (Storage, list, tuple)) for each in data
     ):
-        return [_unwrapped(each) for each in data]
+        return list(map(_unwrapped, data))
     return data
 
 
@@ -189,8 +191,8 @@ def _infer(data: Any) -> np.dtype[Any]:
         return F32
     if kinds <= {builtins.float, builtins.int, builtins.bool}:
         return F32 if float in kinds else I64 if int in kinds else BOOL
-    if not kinds.isdisjoint((str, bytes)):
-        raise ValueError(f"too many dimensions '{kinds.intersection((str, bytes)).pop().__name__}'")
+    if isinstance(next(iter(data)), str):
+        raise ValueError("too many dimensions 'str'")
     types = {_infer(each) for each in data}
     result = types.pop()
     for each in types:
