@@ -43,7 +43,7 @@ def length(self: Tensor) -> int:
 def iterate(self: Tensor) -> Iterator[Tensor]:
     if not self._array.ndim:
         raise TypeError("iteration over a 0-d tensor")
-    return (indexing.getitem(self, i) for i in range(len(self._array)))
+    return indexing.unbind(self)
 
 
 def reverse(self: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +46,11 @@ def getitem(input: Tensor, index: Any) -> Tensor:
         return (dx,)
 
     return record(_taken(x, arrays), "IndexBackward0", (input,), gradients, (None,))
+
+
+def unbind(input: Tensor) -> Iterator[Tensor]:
+    """The parts along the first dimension, each a view."""
+    return (_basic(input, (i, ...), "UnbindBackward0") for i in range(len(input._array)))
 
 
 def _taken(x: Array, arrays: tuple[Any, ...]) -> Array:
