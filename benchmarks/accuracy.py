@@ -11,6 +11,7 @@ may vanish, is measured by the gradient that it is made of.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -187,4 +188,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__).parse_args()
     main()

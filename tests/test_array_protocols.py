@@ -110,6 +110,7 @@ def test_other_functions_never_lose_a_gradient(function: Any, x: cnn_mnist.Tenso
     [(lambda x: np.add(x, x, out=np.zeros((2, 2))), r"add with out="),
      (lambda x: np.exp(x, where=x > 2, out=np.zeros((2, 2))), r"exp with where=, out="),
      (lambda x: np.exp(x, dtype=np.float64), r"exp with dtype="),
+     (np.linalg.norm, r"linalg\.norm"), (np.fft.fft, r"fft\.fft"),
      (lambda x: np.add.reduce(x, axis=1), r"add\.reduce"), (lambda x: np.sin(x, where=True), "sin")],
 )  # fmt: skip
 def test_the_error_names_what_is_not_on_the_tape(

@@ -7,6 +7,7 @@ import textwrap
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from fit_helpers import CLASSES, data, network_of_seed
 
@@ -83,3 +84,10 @@ def test_predict_of_no_classes():
     for probabilities in (False, True):
         with pytest.raises(ValueError, match="expected at least one class"):
             cnn_mnist.predict(model, data()[0], probabilities=probabilities)
+
+
+def test_columns_beyond_32_bits_are_refused():
+    x = scipy.sparse.csr_matrix(np.eye(2, 784, dtype=np.float32))
+    x.indices = x.indices.astype(np.int64) + 2**32
+    with pytest.raises(ValueError, match=r"x: index\[0\] is 4294967296 in row 0, expected .* 784"):
+        cnn_mnist.predict(cnn_mnist.nn.Linear(784, 10), x)

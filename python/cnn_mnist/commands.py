@@ -89,7 +89,8 @@ def info(arguments: argparse.Namespace) -> None:
     """Print what a report of a problem should say."""
     folder = datasets.at_hand()
     show_config()
-    print(f"data       {folder or 'none at hand but the sample'}")
+    missing = "" if folder is None or folder.is_dir() else " (no such folder)"
+    print(f"data       {folder or 'none at hand but the sample'}{missing}")
 
 
 # data ------------------------------------------------------------------------------------------
@@ -113,10 +114,12 @@ def _read_digits(path: Path, features: int) -> NDArray[Any]:
     with path.open("rb") as file:
         try:
             digits = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, OverflowError) as error:
-            raise ValueError(f"{path}: not a whole .npy file of numbers: {error}") from error
         except MemoryError as error:  # such as a header that tells of a huge shape
             raise MemoryError(f"{path}: {str(error) or 'not enough memory'}") from error
+        except OSError:
+            raise
+        except Exception as error:  # NumPy reads the header as Python: TokenError, TypeError ...
+            raise ValueError(f"{path}: not a whole .npy file of numbers: {error}") from error
     if digits.ndim == 2 and digits.shape[1] == features:
         x = digits
     elif digits.ndim in (2, 3) and digits.shape[-2] * digits.shape[-1] == features:
@@ -277,7 +280,7 @@ def _check_finite(path: Path, name: str, array: NDArray[Any]) -> None:
 
 def _natural(name: str) -> list[Any]:
     """Sorts layers.9 before layers.10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _check_regular(path: Path) -> None:

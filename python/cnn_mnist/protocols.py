@@ -303,7 +303,7 @@ def array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: A
     arguments: list[Any] = []
     args = _replace(args, arguments)
     kwargs = _replace(kwargs, arguments)
-    _refuse(function.__name__, arguments)
+    _refuse(function.__name__, arguments, where=function.__module__ or "numpy")
     result = function(*args, **kwargs)
     for each in arguments:  # one that comes back as the result may have been written to as well
         if each._array is result or any(each is other for other in written):
@@ -320,13 +320,15 @@ def _written(name: str, args: Any, kwargs: Any) -> list[Storage]:
     return [each for each in (out if type(out) is tuple else (out,)) if isinstance(each, Storage)]
 
 
-def _refuse(name: str, arguments: list[Any], method: str = "", options: str = "") -> None:
+def _refuse(
+    name: str, arguments: list[Any], method: str = "", options: str = "", where: str = "numpy"
+) -> None:
     """Raise if one of the Tensors requires grad; the tape may know `name` without `options`."""
     if name in _FREE:
         return
     for each in arguments:
         if wants_grad(each):
-            function = f"numpy.{name}{method}"
+            function = f"{where}.{name}{method}"
             what = f"{function} with {options}" if options else function
             raise RuntimeError(
                 f"{what} is not on the tape, and a Tensor given to it requires grad. "

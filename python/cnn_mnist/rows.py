@@ -100,7 +100,7 @@ def _compressed(x: Any) -> tuple[Array, Array, Array, tuple[int, int]]:
         x.sum_duplicates()
     return (
         x.data,
-        x.indices.astype(np.int32, copy=False),
+        x.indices,
         x.indptr.astype(np.int64, copy=False),
         x.shape,
     )

@@ -208,6 +208,13 @@ def test_info(run):
     assert facts["data"] == "none at hand but the sample"
 
 
+def test_info_of_a_folder_that_is_not_there(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("CNN_MNIST_DATA", str(tmp_path / "gone"))
+    assert re.search(r"data .*gone \(no such folder\)$", run("info")[1], re.MULTILINE)
+    monkeypatch.setenv("CNN_MNIST_DATA", str(tmp_path))
+    assert re.search(rf"data +{re.escape(str(tmp_path))}$", run("info")[1], re.MULTILINE)
+
+
 def test_lesson_on_the_full_mnist(mnist_dir, run):
     code, out, err = run("train", "--data", mnist_dir)
     assert (code, err) == (0, "")

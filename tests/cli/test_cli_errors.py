@@ -280,7 +280,11 @@ def test_damaged_digits(run, model, npy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = npy(np.zeros((2, 784)))
     data = file.read_bytes()
-    for damaged in (b"", b"?" * 200, data[:-1], data[:50], pickle.dumps(np.zeros(3))):
+    open_bracket = data.replace(b"(2, 784)", b"(2, 784 ")
+    bytes_key = data.replace(b" 'shape'", b"b'shape'")
+    for damaged in (
+        b"", b"?" * 200, data[:-1], data[:50], pickle.dumps(np.zeros(3)), open_bracket, bytes_key,
+    ):  # fmt: skip
         file.write_bytes(damaged)
         fails(run("predict", model, file), "digits.npy: not a whole .npy file of numbers: ")
     np.save(file, np.array([Trap()]), allow_pickle=True)
