@@ -34,7 +34,8 @@ def flags() -> tuple[list[str], list[str]]:
         compile_flags += ["-O0", "-g", "-UNDEBUG"]
     else:
         compile_flags += ["-O3", "-g0", "-DNDEBUG", "-fno-asynchronous-unwind-tables"]
-        # a copy of a loop for each case is 29 kB in all, and no faster; clang has no such option
+        # A copy of a loop for each case would be 29 kB in all. Without: 2.7 % more instructions in
+        # a shuffled epoch, its time and all others as before. clang has no such option.
         compile_flags += ["-fno-unswitch-loops", "-Wno-ignored-optimization-argument"]
         link_flags += ["-s"]
         if sys.platform == "linux":  # parts of the file need not begin on a page: 8 kB less

@@ -27,10 +27,13 @@ def test_a_module_lists_its_names(path):
     [
         ("cuda", ": Tensors live on the CPU, and nothing needs to be moved"),
         ("bfloat16", ": floating Tensors are float32 or float64"),
+        ("matmul", ": Tensors have it, x.matmul"),
+        ("zeros_like", ": numpy.zeros_like is there, without gradients"),
         ("NoSuchName", ""),
+        ("__len__", ""),
     ],
 )
-def test_names_that_are_left_out_on_purpose(name, hint):
+def test_names_that_are_elsewhere_or_left_out_on_purpose(name, hint):
     with pytest.raises(AttributeError) as error:
         getattr(cnn_mnist, name)
     assert str(error.value) == f"module 'cnn_mnist' has no attribute {name!r}{hint}"

@@ -47,8 +47,9 @@ def test_what_is_saved_is_loaded(tmp_path):
 
 def test_the_keywords_are_those_of_torch(tmp_path):
     cnn_mnist.save(obj=members(), f=tmp_path / "a")
-    for weights_only in (True, False):
-        loaded = cnn_mnist.load(f=tmp_path / "a", map_location="cpu", weights_only=weights_only)
+    places = ("cpu", None, {"cuda:0": "cpu"}, lambda storage, place: storage)
+    for place, weights_only in zip(places, (True, False, True, False), strict=True):
+        loaded = cnn_mnist.load(f=tmp_path / "a", map_location=place, weights_only=weights_only)
         assert_same(loaded, members())
     with pytest.raises(RuntimeError, match="expected device 'cpu', got 'cuda'"):
         cnn_mnist.load(tmp_path / "a", "cuda")

@@ -365,7 +365,8 @@ def test_errors_are_of_torchs_type(call):
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        (nn.ReLU, "ReLU is not a Module subclass: write ReLU()"),
+        (nn.ReLU, "ReLU is a class, not a Module: write ReLU()"),
+        (int, "int is not a Module subclass"),
         (functional.relu, "relu is not a Module subclass"),
         (3, "int is not a Module subclass"),
     ],
@@ -378,3 +379,28 @@ def test_what_is_no_module_is_named(given, text):
     layer.act = nn.ReLU()
     with pytest.raises(TypeError, match=f"cannot assign '{text.split()[0]}' as child module 'act'"):
         layer.act = given
+
+
+@pytest.mark.parametrize("name", [5, 2**80, None, b"weight"])
+def test_attributes_have_names(name):
+    with pytest.raises(TypeError, match="attribute name must be string"):
+        nn.Module.__getattribute__(nn.Linear(2, 2), name)
+
+
+def test_attributes_of_subclasses_with_their_own_access():
+    def program(nn, t):
+        class Own(nn.Module):
+            def __getattr__(self, name):
+                return name * 2 if name.startswith("x") else super().__getattr__(name)
+
+        class Inherits(Own):
+            pass
+
+        m = Inherits()
+        m.w = m._w = nn.Parameter(t.ones(1))
+        m.__w = nn.ReLU()
+        seen = [m.w, m._w, repr(m.__w), m.x1, hasattr(m, "y"), hasattr(m, "_y"), hasattr(m, "")]
+        Inherits._v = 3
+        return [*seen, m._v, m._w is m.w]
+
+    check(program)

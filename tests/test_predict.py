@@ -86,8 +86,20 @@ def test_predict_of_no_classes():
             cnn_mnist.predict(model, data()[0], probabilities=probabilities)
 
 
-def test_columns_beyond_32_bits_are_refused():
+class OwnForward(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(784, 10)]
+
+    def forward(self, x):
+        return self.layers[0](x) + 0
+
+
+@pytest.mark.parametrize("model", [nn.Linear(784, 10), OwnForward()])
+def test_columns_beyond_32_bits_are_refused(model):
     x = scipy.sparse.csr_matrix(np.eye(2, 784, dtype=np.float32))
     x.indices = x.indices.astype(np.int64) + 2**32
     with pytest.raises(ValueError, match=r"x: index\[0\] is 4294967296 in row 0, expected .* 784"):
-        cnn_mnist.predict(cnn_mnist.nn.Linear(784, 10), x)
+        cnn_mnist.predict(model, x)
+    with pytest.raises(ValueError, match=r"x: index\[0\] is 4294967296 in row 0, expected .* 784"):
+        cnn_mnist.fit(model, x, np.zeros(2, np.int64), epochs=1, batch_size=1, lr=0.1)

@@ -165,6 +165,18 @@ a = T.ones(3, requires_grad=True)
 with T.no_grad(): v = a[:2]
 v.mul_(2)
 
+a = T.ones(3, requires_grad=True); p = a * 2
+with T.no_grad(): v = p[:2]
+w = v[:1]; w.mul_(3)
+
+a = T.ones(3, requires_grad=True); p = a * 2
+with T.no_grad(): v = p[:2]
+for r in v: r.mul_(3)
+
+a = T.ones(3); v = a[:2]; a.mul_(T.ones(3, requires_grad=True))
+with T.no_grad(): w = v[:1]
+out = w.requires_grad
+
 a = T.ones(3, requires_grad=True)
 with T.no_grad(): out = (a.numpy(), (a * 2).numpy(), a[:2].numpy())
 

@@ -1,7 +1,8 @@
 /* arithmetic.c - `+ - * /` of plain operands: float arrays as the kernels want them, of one
    shape and type, or one such array and a 0-d one. Of others the functions make None, and
-   NumPy does what they mean. In place the functions change Tensors over such arrays, where
-   the tape need not know and nothing is to be refused; else they change nothing. */
+   NumPy does what they mean. Where the tape need not know and nothing is to be refused,
+   Tensors over such arrays are changed in place or multiplied by a number, which a step of
+   SGD by hand is made of; else nothing is done. */
 #include "arguments.h"
 #include "arrays.h"
 #include "core.h"
@@ -97,9 +98,9 @@ static PyObject *number(PyObject *Py_UNUSED(module), PyObject *const *args,
     return cm_array_give(&out);
 }
 
-/* In place ------------------------------------------------------------------------------ */
+/* Tensors, where the tape need not know --------------------------------------------------- */
 
-/* What a Tensor is changed with: the array of another one, or a number. */
+/* The other operand: the array of a Tensor, or a number. */
 struct operand {
     const struct cm_storage *tensor; /* NULL: a number */
     struct cm_array array;

@@ -24,7 +24,7 @@ static PyObject *parameter_of(PyObject *self, PyObject *name)
    begins with _ is hardly ever a parameter; __getattr__ finds those that are. */
 static PyObject *get_attribute(PyObject *self, PyObject *name)
 {
-    if (PyUnicode_READ_CHAR(name, 0) == '_')
+    if (!PyUnicode_Check(name) || PyUnicode_READ_CHAR(name, 0) == '_')
         return PyObject_GenericGetAttr(self, name);
     PyObject *found = parameter_of(self, name);
     if (found)

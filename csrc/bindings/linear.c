@@ -50,6 +50,18 @@ static int check_features(const struct cm_array *x, const struct cm_array *weigh
     return -1;
 }
 
+/* As cm_array_check_type, and what to write: data of another type is what happens most */
+static int check_types(const struct cm_array *x, const struct cm_array *weight)
+{
+    if (x->type == weight->type || !cm_array_is_float(weight))
+        return cm_array_check_type(weight, x);
+    PyErr_Format(PyExc_RuntimeError,
+                 "%s: expected dtype %s, got %s: input.%s() is of the type of weight",
+                 weight->where, cm_type_numpy_name(x), cm_type_numpy_name(weight),
+                 weight->type == CM_F64 ? "double" : "float");
+    return -1;
+}
+
 /* (O); for a vector of weights a 0-d bias, and only with a vector x, as in torch */
 static int check_bias(const struct cm_array *bias, const struct cm_array *x,
                       const struct cm_array *weight)
@@ -79,7 +91,7 @@ static PyObject *linear(PyObject *module, PyObject *const *args, Py_ssize_t narg
         cm_array_open(&weight, args[1], "linear(): argument 'weight'") < 0 ||
         (args[2] != Py_None &&
          cm_array_open(&bias, args[2], "linear(): argument 'bias'") < 0) ||
-        check_dimensions(&x, &weight) < 0 || cm_array_check_type(&weight, &x) < 0)
+        check_dimensions(&x, &weight) < 0 || check_types(&x, &weight) < 0)
         goto done;
     struct sizes n = {1, x.shape[x.ndim - 1], weight.ndim == 2 ? weight.shape[0] : 1};
     for (int i = 0; i < x.ndim - 1; i++)

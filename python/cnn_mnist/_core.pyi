@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self, disjoint_base
 
+from .tensor import Tensor
+
 _Array: TypeAlias = NDArray[Any]
 
 # linear ---------------------------------------------------------------------------------
@@ -49,7 +51,7 @@ def div_(tensor: Storage, other: Any, /) -> bool: ...
 def zero_(tensor: Storage, /) -> bool: ...
 
 # tensor * factor, a number; None where the tape must know of it, or NumPy does what it means.
-def mul_number(tensor: Any, factor: Any, /) -> Any: ...
+def mul_number(tensor: Any, factor: Any, /) -> Tensor | None: ...
 
 # A 0-d array of like's type; None unless that is float32 or float64.
 def number(value: float, like: _Array, /) -> _Array | None: ...

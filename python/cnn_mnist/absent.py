@@ -27,9 +27,20 @@ _INSTEAD = {
 
 def absent(module: str, name: str, offered: Sequence[str] = ()) -> AttributeError:
     """AttributeError for ``module.name``; `offered` are the names to choose from instead."""
-    hint = f"it has {', '.join(offered)}" if offered else _INSTEAD.get(name, "")
+    hint = f"it has {', '.join(offered)}" if offered else _INSTEAD.get(name) or _elsewhere(name)
     text = f"module {module!r} has no attribute {name!r}" + (f": {hint}" if hint else "")
     return AttributeError(text, name=name, obj=sys.modules[module])
+
+
+def _elsewhere(name: str) -> str:
+    """Where else a function of torch's is, if it is anywhere."""
+    import numpy as np
+
+    from .tensor import Tensor
+
+    if name[0] != "_" and hasattr(Tensor, name):
+        return f"Tensors have it, x.{name}"
+    return f"numpy.{name} is there, without gradients" if name in np.__all__ else ""
 
 
 def names_of(module: str, offered: Sequence[str]) -> Callable[[str], Any]:

@@ -144,7 +144,8 @@ class Chain:
         """Raise TypeError when the model's own ``forward`` does not apply the chain.
 
         A module with `layers` may have any ``forward``: unless its code is plainly their loop,
-        what it gives for two rows is compared with what its layers in turn give.
+        what it gives for two rows is compared with what its layers in turn give. The
+        compiled module has checked the columns of compressed rows by then, SciPy does not.
         """
         if not self._own_forward:
             return
@@ -171,13 +172,12 @@ def _place(path: str) -> str:
 def _part(module: Any) -> type[Module] | None:
     """Which of the parts of a chain a module is, if it applies itself as that one does."""
     kind = type(module)
-    part: type[Module] | None
-    if kind in _PARTS:
-        part, keeps_forward = kind, "forward" not in module.__dict__
-    else:
-        part = next((base for base in _PARTS if isinstance(module, base)), None)
-        keeps_forward = part is not None and _keeps_forward(module, part)
-    if not keeps_forward:
+    part = (
+        kind
+        if kind in _PARTS
+        else next((base for base in _PARTS if isinstance(module, base)), None)
+    )
+    if part is None or not _keeps_forward(module, part):
         return None
     if part is Flatten and (module.start_dim, module.end_dim) not in ((1, -1), (1, 1)):
         return None

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import tempfile
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,7 @@ def _read_digits(path: Path, features: int) -> NDArray[Any]:
             digits = np.lib.format.read_array(file, allow_pickle=False)
         except MemoryError as error:  # such as a header that tells of a huge shape
             raise MemoryError(f"{path}: {str(error) or 'not enough memory'}") from error
-        except OSError:
-            raise
-        except Exception as error:  # NumPy reads the header as Python: TokenError, TypeError ...
+        except (ValueError, OverflowError, TypeError, SyntaxError, tokenize.TokenError) as error:
             raise ValueError(f"{path}: not a whole .npy file of numbers: {error}") from error
     if digits.ndim == 2 and digits.shape[1] == features:
         x = digits

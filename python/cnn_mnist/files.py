@@ -70,8 +70,14 @@ def load(
 ) -> dict[str, Tensor]:
     """Read a safetensors file: the dict that `Module.load_state_dict` takes, in the file's order.
 
-    There is no `map_location` but the CPU, and nothing but weights in such a file, whether
-    `weights_only` or not.
+    Such a file holds nothing but weights, whether `weights_only` or not.
+
+    Parameters
+    ----------
+    f : path
+    map_location : optional
+        Where Tensors go: the CPU is the only place, which functions and dicts end at, too.
+    weights_only : bool
 
     Raises
     ------
@@ -84,7 +90,8 @@ def load(
     """
     import safetensors
 
-    check_device(map_location)
+    if not callable(map_location) and not isinstance(map_location, Mapping):
+        check_device(map_location)
     with open(f, "rb") as file:
         data = file.read()
     try:

@@ -16,7 +16,7 @@ from . import printing
 from .operations import arithmetic, comparisons, indexing, pointwise
 from .operations.common import warn_of_lost_grad
 from .operations.inplace import changed, prepare
-from .tape import Array, Storage, wants_grad, wrap
+from .tape import Array, Storage, record, wants_grad, wrap
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -43,12 +43,14 @@ def length(self: Tensor) -> int:
 def iterate(self: Tensor) -> Iterator[Tensor]:
     if not self._array.ndim:
         raise TypeError("iteration over a 0-d tensor")
-    return indexing.unbind(self)
+    return indexing.parts(self)
 
 
 def reverse(self: Tensor) -> Tensor:
     """reversed(x): the rows from the last to the first."""
-    return indexing.getitem(self, np.arange(len(self))[::-1]) if self._array.ndim else self
+    if not self._array.ndim:
+        return self
+    return record(self._array[::-1].copy(), "FlipBackward0", (self,), lambda g: (g[::-1],))
 
 
 def delete(self: Tensor, index: Any) -> None:

@@ -48,7 +48,7 @@ class Rows:
     def __init__(
         self, x: Any, columns: int, dtype: np.dtype[Any], flatten: bool, name: str
     ) -> None:
-        self._sparse = type(x) is not np.ndarray and hasattr(x, "tocsr")
+        self._sparse = hasattr(x, "tocsr")
         self._given: Any = x.tocsr() if self._sparse else _array(name, x)
         shape, kind = self._given.shape, self._given.dtype
         if len(shape) < 2 or len(shape) > 2 and not flatten:
@@ -59,18 +59,16 @@ class Rows:
                 f"{name}: mat1 and mat2 must have the same dtype: expected "
                 f"{dtype}, that of the model's parameters, got {kind}"
             )
-        found = shape[1] if len(shape) == 2 else math.prod(shape[1:])
+        found = math.prod(shape[1:])
         if found != columns:
             raise RuntimeError(
                 f"{name}: mat1 and mat2 shapes cannot be multiplied: expected "
                 f"{columns} columns, the in_features of the first layer, got "
                 f"{found}"
             )
-        self.core: Any = self._given
-        if self._sparse:
-            self.core = _compressed(self._given)
-        elif len(shape) > 2:
-            self.core = self._given.reshape(shape[0], columns)
+        self.core: Any = (
+            _compressed(self._given) if self._sparse else self._given.reshape(shape[0], columns)
+        )
 
     def __len__(self) -> int:
         return int(self._given.shape[0])

@@ -59,7 +59,7 @@ def wants_grad(*inputs: Storage | None) -> bool:
 
 
 def view(
-    tensor: Storage,
+    tensor: Tensor,
     replay: Callable[[Array], Array],
     name: str,
     spread: Callable[[Array], Array],
@@ -70,8 +70,9 @@ def view(
     """
     result = record(replay(tensor._array), name, (tensor,), lambda g: (spread(g),))
     result._changes = tensor._changes
-    result._requires_grad = tensor._requires_grad  # under no_grad, too, where it is a leaf
-    root, steps = (tensor, None) if tensor._view is None else tensor._view[:2]
+    result._requires_grad = tensor.requires_grad  # under no_grad, too, where it is a leaf
+    is_leaf = tensor._requires_grad and tensor._node is None  # and the root of its own views
+    root, steps = (tensor, None) if tensor._view is None or is_leaf else tensor._view[:2]
     result._view = (root, (steps, replay, spread), root._node)
     return result
 

@@ -136,13 +136,13 @@ def fit(
     threads = thread_limit(num_threads)
     data = _data(chain, x, y, ignore_index, "")
     held_out = None if validation is None else _validation(chain, validation, ignore_index)
-    chain.check_forward(data[0])
     loss = (class_weights(weight, chain.classes, chain.dtype), ignore_index, label_smoothing)
     options = (momentum, weight_decay, nesterov)
     with claimed(chain.parameters()):
         run = _Run(
             chain, data, held_out, loss, batch_size, shuffle, generator, threads, options
         )  # fmt: skip
+        chain.check_forward(data[0])
         with _bar(progress, epochs * run.steps) as bar:
             return run.train(epochs, lr, callback, bar)
 
@@ -181,8 +181,8 @@ def predict(
         raise ValueError("model: expected at least one class, the out_features of its last layer")
     threads = thread_limit(num_threads)
     rows = Rows(x, chain.in_features, chain.dtype, chain.flatten, "x")
-    chain.check_forward(rows)
     logits = chain.forward(rows.core, threads)
+    chain.check_forward(rows)
     answer = _core.softmax(logits, 1) if probabilities else _core.argmax(logits)
     return wrap(answer) if isinstance(x, Tensor) else answer
 

@@ -166,7 +166,7 @@ def _unwrapped(data: Any) -> Any:
     if isinstance(data, (list, tuple)) and builtins.any(
         isinstance(each, (Storage, list, tuple)) for each in data
     ):
-        return list(map(_unwrapped, data))
+        return list(map(_unwrapped, data))  # adds no frame of its own to the stacklevel
     return data
 
 

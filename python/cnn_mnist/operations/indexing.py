@@ -48,7 +48,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     return record(_taken(x, arrays), "IndexBackward0", (input,), gradients, (None,))
 
 
-def unbind(input: Tensor) -> Iterator[Tensor]:
+def parts(input: Tensor) -> Iterator[Tensor]:
     """The parts along the first dimension, each a view."""
     return (_basic(input, (i, ...), "UnbindBackward0") for i in range(len(input._array)))
 

@@ -88,8 +88,10 @@ class Module(_core.Attributes):
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child module under `name`."""
         if module is not None and not isinstance(module, Module):
-            hint = f": write {name_of(module)}()" if isinstance(module, type) else ""
-            raise TypeError(f"{name_of(module)} is not a Module subclass{hint}")
+            name = name_of(module)
+            if isinstance(module, type) and issubclass(module, Module):
+                raise TypeError(f"{name} is a class, not a Module: write {name}()")
+            raise TypeError(f"{name} is not a Module subclass")
         self._check_name("module", name, self.__dict__.get("_modules"))
         self._modules[name] = module
 
