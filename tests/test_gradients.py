@@ -148,6 +148,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "shapes": lambda x, y: (
         x.T.reshape(-1) + y.flatten() + x[None].expand(2, 2, 3).permute(2, 0, 1)[0, 0, 0]
     ),
+    "reversed and iterated": lambda x, y: sum(row * row for row in reversed(x)) * y[0],
     "casts": lambda x, y: x.to(cnn_mnist.float64).squeeze().unsqueeze(0) * y.transpose(0, 1).mT,
     "softmax": lambda x, y: x.softmax(1) * y.log_softmax(0),
     "logsumexp": lambda x, y: x.logsumexp(1) + y.logsumexp((0, 1)),
