@@ -31,22 +31,30 @@ static int refer_to_both(struct cm_array *x, PyObject *left, int writable,
            fits(x, y);
 }
 
+/* x op y, a new array; NULL without memory */
+static PyObject *result_of(const struct cm_isa *isa, enum cm_operation op,
+                           const struct cm_array *x, const struct cm_array *y)
+{
+    struct cm_array out = {0};
+    if (cm_array_new(&out, x->ndim, x->shape, x->type) < 0)
+        return NULL;
+    PyThreadState *saved = cm_unlock_gil((double)x->size);
+    apply(isa, op, &out, x, y);
+    cm_lock_gil(saved);
+    return cm_array_give(&out);
+}
+
 /* (x, y): a new array. */
 static PyObject *arithmetic(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                             enum cm_operation op, const char *name)
 {
     const struct cm_isa *isa = cm_state_of(module)->isa;
-    struct cm_array x = {0}, y = {0}, out = {0};
+    struct cm_array x = {0}, y = {0};
     if (cm_check_count(name, nargs, 2) < 0)
         return NULL;
     if (!refer_to_both(&x, args[0], 0, &y, args[1]))
         Py_RETURN_NONE;
-    if (cm_array_new(&out, x.ndim, x.shape, x.type) < 0)
-        return NULL;
-    PyThreadState *saved = cm_unlock_gil((double)x.size);
-    apply(isa, op, &out, &x, &y);
-    cm_lock_gil(saved);
-    return cm_array_give(&out);
+    return result_of(isa, op, &x, &y);
 }
 
 int cm_add_in_place(const struct cm_isa *isa, PyObject *array, PyObject *other)
@@ -162,7 +170,7 @@ static int is_off_tape(const struct cm_storage *tensor, const struct cm_storage 
 static PyObject *mul_number(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     const struct cm_state *state = cm_state_of(module);
-    struct cm_array x = {0}, out = {0};
+    struct cm_array x = {0};
     struct operand factor = {0};
     if (cm_check_count("mul_number", nargs, 2) < 0)
         return NULL;
@@ -172,16 +180,11 @@ static PyObject *mul_number(PyObject *module, PyObject *const *args, Py_ssize_t 
     if (!is_off_tape(tensor, NULL) || !cm_array_refer(&x, tensor->array, 0) ||
         !read_operand(&factor, &state->tape, args[1], &x) || factor.tensor)
         Py_RETURN_NONE;
-    if (cm_array_new(&out, x.ndim, x.shape, x.type) < 0)
-        return NULL;
     Py_INCREF(x.object); /* another thread may give the Tensor another array */
-    PyThreadState *saved = cm_unlock_gil((double)x.size);
-    apply(state->isa, CM_MUL, &out, &x, &factor.array);
-    cm_lock_gil(saved);
+    PyObject *array = result_of(state->isa, CM_MUL, &x, &factor.array);
     Py_DECREF(x.object);
-    PyObject *array = cm_array_give(&out);
-    PyObject *product = cm_wrap(state->tape.tensor_type, array);
-    Py_DECREF(array);
+    PyObject *product = array ? cm_wrap(state->tape.tensor_type, array) : NULL;
+    Py_XDECREF(array);
     return product;
 }
 
