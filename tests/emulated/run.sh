@@ -11,11 +11,11 @@ limit=${SECONDS_LIMIT:-1500}
 here=$(cd "$(dirname "$0")" && pwd)
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
-mkdir -p "$room/root/dev" "$room/image/isolinux"
+mkdir -p "$room/initrd/dev" "$room/image/isolinux"
 for command in "$@"; do
     read -r program arguments <<<"$command"
-    install "$program" "$room/root/"
-    echo "/$(basename "$program") $arguments" >>"$room/root/commands"
+    install "$program" "$room/initrd/"
+    echo "/$(basename "$program") $arguments" >>"$room/initrd/commands"
 done
 cd "$room"
 
@@ -31,8 +31,8 @@ if [ ! -f "$kernel" ]; then
     mv boot/vmlinuz-* "$kernel"
 fi
 
-cc -O2 -static "$here/init.c" -o root/init
-(cd root && find . | cpio --quiet -o -H newc | gzip) >image/initrd.gz
+cc -O2 -static "$here/init.c" -o initrd/init
+(cd initrd && find . | cpio --quiet -o -H newc | gzip) >image/initrd.gz
 cp "$kernel" image/vmlinuz
 cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 image/isolinux/
 # Bochs 2.7 reports the size of the compact XSAVE area wrongly: without bits 321 and 323
