@@ -154,15 +154,10 @@ static int overlaps(const struct cm_array *x, const struct operand *o)
            cm_arrays_overlap(x->object, y->object);
 }
 
-static int is_alone(const struct cm_storage *tensor)
-{
-    return !tensor->requires_grad && tensor->view == Py_None;
-}
-
 /* Whether the tape need not know of a change of `tensor` by `source` (NULL: a number) */
 static int is_off_tape(const struct cm_storage *tensor, const struct cm_storage *source)
 {
-    return !cm_grad_enabled() || (is_alone(tensor) && (!source || is_alone(source)));
+    return !cm_grad_enabled() || (cm_is_alone(tensor) && (!source || cm_is_alone(source)));
 }
 
 /* (tensor, factor): tensor * factor, a number, as a new Tensor; None where the tape must
@@ -183,9 +178,7 @@ static PyObject *mul_number(PyObject *module, PyObject *const *args, Py_ssize_t 
     Py_INCREF(x.object); /* another thread may give the Tensor another array */
     PyObject *array = result_of(state->isa, CM_MUL, &x, &factor.array);
     Py_DECREF(x.object);
-    PyObject *product = array ? cm_wrap(state->tape.tensor_type, array) : NULL;
-    Py_XDECREF(array);
-    return product;
+    return cm_wrap_new(state->tape.tensor_type, array);
 }
 
 /* (tensor, other): whether it was done. */

@@ -372,3 +372,12 @@ const char *cm_type_numpy_name(const struct cm_array *a)
     const char *name = PyArray_DESCR(array_of(a))->typeobj->tp_name;
     return strncmp(name, "numpy.", 6) == 0 ? name + 6 : name;
 }
+
+int cm_ndarrays_are_like_integers(PyObject *a, PyObject *b)
+{
+    if (!a || !b || !PyArray_CheckExact(a) || !PyArray_CheckExact(b))
+        return 0;
+    PyArrayObject *x = (PyArrayObject *)a, *y = (PyArrayObject *)b;
+    return PyArray_TYPE(x) == PyArray_TYPE(y) && !PyArray_ISFLOAT(x) &&
+           PyArray_ISCARRAY_RO(x) && PyArray_ISCARRAY_RO(y) && PyArray_SAMESHAPE(x, y);
+}

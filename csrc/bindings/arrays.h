@@ -104,6 +104,10 @@ PyObject *cm_ndarray_laid_out(PyObject *object, PyObject *like);
 /* Whether it is a plain array that looks at nobody else's memory. */
 int cm_ndarray_owns(PyObject *object);
 
+/* Whether both are plain arrays, row after row, of one shape and one type that is not
+   floating. */
+int cm_ndarrays_are_like_integers(PyObject *a, PyObject *b);
+
 /* Bytes of one element, float32 or float64. */
 static inline size_t cm_type_bytes(enum cm_type type)
 {

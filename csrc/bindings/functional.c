@@ -1,4 +1,5 @@
-/* functional.c - the elementwise functions, and the sum of all elements. */
+/* functional.c - the elementwise functions, the sum of all elements, and what a loop asks
+   of a batch's answers: are they the targets, and what is their mean. */
 #include "arguments.h"
 #include "arrays.h"
 #include "core.h"
@@ -93,6 +94,48 @@ done:
     return result;
 }
 
+/* The mean of all elements, as a Tensor; None where the tape must know of it, and where
+   NumPy decides. */
+static PyObject *mean(PyObject *module, PyObject *tensor)
+{
+    const struct cm_state *state = cm_state_of(module);
+    struct cm_array x = {0}, out = {0};
+    if (!PyObject_TypeCheck(tensor, state->tape.storage_type) ||
+        (cm_grad_enabled() && !cm_is_alone(cm_storage_of(tensor))) ||
+        !cm_array_refer(&x, cm_storage_of(tensor)->array, 0) ||
+        !cm_array_is_float(&x) || x.size == 0)
+        Py_RETURN_NONE;
+    if (cm_array_new(&out, 0, NULL, x.type) < 0)
+        return NULL;
+    Py_INCREF(x.object); /* another thread may give the Tensor another array */
+    PyThreadState *saved = cm_unlock_gil((double)x.size);
+    const double total = CM_CALL(state->isa, x.type, sum, x.data, x.size);
+    cm_lock_gil(saved);
+    Py_DECREF(x.object);
+    if (x.type == CM_F32) /* the sum and the count are float32, too */
+        *(float *)out.data = (float)total / (float)x.size;
+    else
+        *(double *)out.data = total / (double)x.size;
+    return cm_wrap_new(state->tape.tensor_type, cm_array_give(&out));
+}
+
+/* (function, x, y): function, of NumPy, of two Tensors of the same shape and type, as a
+   Tensor off the tape; None where they differ or are floats. */
+static PyObject *of_integers(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    const struct cm_tape *tape = &cm_state_of(module)->tape;
+    if (cm_check_count("of_integers", nargs, 3) < 0)
+        return NULL;
+    if (!PyObject_TypeCheck(args[1], tape->storage_type) ||
+        !PyObject_TypeCheck(args[2], tape->storage_type))
+        Py_RETURN_NONE;
+    PyObject *const pair[] = {cm_storage_of(args[1])->array,
+                              cm_storage_of(args[2])->array};
+    if (!cm_ndarrays_are_like_integers(pair[0], pair[1]))
+        Py_RETURN_NONE;
+    return cm_wrap_new(tape->tensor_type, PyObject_Vectorcall(args[0], pair, 2, NULL));
+}
+
 PyMethodDef cm_functional_methods[] = {
     {"relu", relu, METH_O, "relu(input, /)\n--\n\n"},
     {"relu_backward", CM_FASTCALL(relu_backward),
@@ -100,5 +143,7 @@ PyMethodDef cm_functional_methods[] = {
     {"exp", exponential, METH_O, "exp(input, /)\n--\n\n"},
     {"sum", sum, METH_O, "sum(input, /)\n--\n\n"},
     {"log", logarithm, METH_O, "log(input, /)\n--\n\n"},
+    {"mean", mean, METH_O, "mean(tensor, /)\n--\n\n"},
+    {"of_integers", CM_FASTCALL(of_integers), "of_integers(function, x, y, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

@@ -287,11 +287,22 @@ done:
     return result;
 }
 
-/* Index of the largest value of each row, of x (..., C) with C > 0 */
+/* Index of the largest value of each row, of x (..., C) with C > 0; NULL without memory */
+static PyObject *argmax_of(const struct cm_isa *isa, const struct cm_array *x)
+{
+    struct cm_array index = {0};
+    if (cm_array_new(&index, x->ndim - 1, x->shape, CM_I64) < 0)
+        return NULL;
+    PyThreadState *saved = cm_unlock_gil((double)x->size);
+    CM_CALL(isa, x->type, argmax, index.data, x->data, index.size,
+            x->shape[x->ndim - 1]);
+    cm_lock_gil(saved);
+    return cm_array_give(&index);
+}
+
 static PyObject *argmax(PyObject *module, PyObject *object)
 {
-    const struct cm_isa *isa = cm_state_of(module)->isa;
-    struct cm_array x = {0}, index = {0};
+    struct cm_array x = {0};
     PyObject *result = NULL;
     if (cm_array_read(&x, object, "argmax(): argument 'input'", "argmax") < 0)
         goto done;
@@ -306,15 +317,32 @@ static PyObject *argmax(PyObject *module, PyObject *object)
         Py_XDECREF(got);
         goto done;
     }
-    if (cm_array_new(&index, x.ndim - 1, x.shape, CM_I64) < 0)
-        goto done;
-    PyThreadState *saved = cm_unlock_gil((double)x.size);
-    CM_CALL(isa, x.type, argmax, index.data, x.data, index.size, x.shape[x.ndim - 1]);
-    cm_lock_gil(saved);
-    result = cm_array_give(&index);
+    result = argmax_of(cm_state_of(module)->isa, &x);
 done:
     cm_array_clear(&x);
     return result;
+}
+
+/* (tensor, dim): a Tensor; None unless dim is the last dimension of plain floats. */
+static PyObject *argmax_along(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    const struct cm_state *state = cm_state_of(module);
+    struct cm_array x = {0};
+    if (cm_check_count("argmax_along", nargs, 2) < 0)
+        return NULL;
+    if (!PyObject_TypeCheck(args[0], state->tape.storage_type) ||
+        !PyLong_CheckExact(args[1]) ||
+        !cm_array_refer(&x, cm_storage_of(args[0])->array, 0) ||
+        !cm_array_is_float(&x) || x.ndim == 0 || x.shape[x.ndim - 1] == 0)
+        Py_RETURN_NONE;
+    int overflow;
+    const long dim = PyLong_AsLongAndOverflow(args[1], &overflow);
+    if (overflow || (dim != -1 && dim != x.ndim - 1))
+        Py_RETURN_NONE;
+    Py_INCREF(x.object); /* another thread may give the Tensor another array */
+    PyObject *index = argmax_of(state->isa, &x);
+    Py_DECREF(x.object);
+    return cm_wrap_new(state->tape.tensor_type, index);
 }
 
 PyMethodDef cm_rows_methods[] = {
@@ -328,5 +356,6 @@ PyMethodDef cm_rows_methods[] = {
     {"logsumexp_backward", CM_FASTCALL(logsumexp_backward),
      "logsumexp_backward(grad_output, input, output, dim, keepdim, /)\n--\n\n"},
     {"argmax", argmax, METH_O, "argmax(input, /)\n--\n\n"},
+    {"argmax_along", CM_FASTCALL(argmax_along), "argmax_along(tensor, dim, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

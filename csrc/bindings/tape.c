@@ -115,6 +115,13 @@ PyObject *cm_wrap(PyTypeObject *kind, PyObject *array)
     return self;
 }
 
+PyObject *cm_wrap_new(PyTypeObject *kind, PyObject *array)
+{
+    PyObject *self = array ? cm_wrap(kind, array) : NULL;
+    Py_XDECREF(array);
+    return self;
+}
+
 /* Node ---------------------------------------------------------------------------------- */
 
 static int node_traverse(PyObject *self, visitproc visit, void *arg)

@@ -55,8 +55,16 @@ static inline struct cm_node *cm_node_of(PyObject *self)
 
 /* Whether this thread records operations. */
 int cm_grad_enabled(void);
+/* Whether no operation on it would be recorded, or it would at least leave no trace:
+   neither it nor what it looks at requires grad. */
+static inline int cm_is_alone(const struct cm_storage *tensor)
+{
+    return !tensor->requires_grad && tensor->view == Py_None;
+}
 /* A new leaf of `kind` over `array`; a new reference or NULL. */
 PyObject *cm_wrap(PyTypeObject *kind, PyObject *array);
+/* The same of a new array, whose reference it takes; NULL stays NULL. */
+PyObject *cm_wrap_new(PyTypeObject *kind, PyObject *array);
 /* A new node. Takes the reference to `saved`, a list, and no other. */
 PyObject *cm_node_new(struct cm_tape *tape, PyObject *name, PyObject *inputs,
                       PyObject *gradients, PyObject *saved, int keeps);

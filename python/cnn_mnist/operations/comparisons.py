@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _core
 from ..dtypes import of_numpy
 from ..tape import Storage, kind_of, wrap
 from .common import broadcast, check_dims, either, mismatch, pair
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 
 
 def _compare(function: Callable[..., Any], input: Any, other: Any) -> Tensor:
-    _, _, x, y = pair(input, other)
-    return wrap(broadcast(function, x, y))
+    result = _core.of_integers(function, input, other)
+    if result is None:
+        _, _, x, y = pair(input, other)
+        result = wrap(broadcast(function, x, y))
+    return result
 
 
 def eq(input: Any, other: Any) -> Tensor:

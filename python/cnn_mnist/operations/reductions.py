@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import _core
-from ..dtypes import F32, F64, I64, of_numpy, to_numpy
+from ..dtypes import I64, of_numpy, to_numpy
 from ..tape import Array, Storage, record, wrap
 from .bounds import maximum, minimum
 from .common import cast, check_dim, check_dims, compute, either, quiet
@@ -81,6 +81,10 @@ def mean(
     keepdims: bool | None = None,
 ) -> Tensor:
     """Mean of all elements, or along `dim`. Integers raise: write x.float().mean()."""
+    if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
+        out = _core.mean(input)
+        if out is not None:
+            return out
     dim = either("dim", dim, "axis", axis, None)
     keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
     if dtype is not None:
@@ -94,10 +98,10 @@ def mean(
     axes = _axes(x, dim)
     shape, count = x.shape, _count(x, axes)
     total = _add_up(x, axes, keepdim)
-    out = compute(_core.div, np.divide, total, np.asarray(count, x.dtype))
+    mean = compute(_core.div, np.divide, total, np.asarray(count, x.dtype))
     name = "MeanBackward0" if dim is None else "MeanBackward1"
     return record(
-        out, name, (input,), lambda g: (_spread(g / g.dtype.type(count), shape, axes, keepdim),)
+        mean, name, (input,), lambda g: (_spread(g / g.dtype.type(count), shape, axes, keepdim),)
     )
 
 
@@ -328,6 +332,10 @@ def argmax(
     keepdims: bool | None = None,
 ) -> Tensor:
     """Index of the largest element, the first of equal ones; nan counts as the largest."""
+    if axis is None and not (keepdim or keepdims):
+        found = _core.argmax_along(input, dim)
+        if found is not None:
+            return found
     return _locate("argmax", np.argmax, input, dim, keepdim, axis, keepdims)
 
 
@@ -367,6 +375,4 @@ def _locate(
         found = np.asarray(function(x), I64)
         return wrap(found.reshape((1,) * x.ndim) if keepdim else found)
     _refuse_empty(name, x, dim)
-    if function is np.argmax and dim == x.ndim - 1 and not keepdim and x.dtype in (F32, F64):
-        return wrap(_core.argmax(x))
     return wrap(np.asarray(function(x, axis=dim, keepdims=keepdim), I64, "C"))

@@ -111,14 +111,6 @@ class Module(_core.Attributes):
         if name not in known and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
 
-    def __getattr__(self, name: str) -> Any:
-        own = self.__dict__
-        if "_modules" in own:  # else a subclass has not called super().__init__() yet
-            for kind in _KINDS:  # parameters, too: super().__getattr__("weight")
-                if name in own[kind]:
-                    return own[kind][name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-
     def __setattr__(self, name: str, value: Any) -> None:
         if (
             isinstance(value, Parameter)
