@@ -116,7 +116,9 @@ def cross_entropy_backward(grad_output: _Array, gradient: _Array, reduction: int
 def labels(target: _Array, rows: int, classes: int, ignore_index: int, /) -> NDArray[np.int64]: ...
 
 class Attributes:
-    """Base of Module: finds registered parameters among the attributes."""
+    """Base of Module: finds what is registered among the attributes."""
+
+    def __getattr__(self, name: str, /) -> Any: ...
 
 # the tape ---------------------------------------------------------------------------------------
 @disjoint_base

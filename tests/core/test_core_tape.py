@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 import cnn_mnist
 from cnn_mnist import _core
@@ -119,6 +120,47 @@ def test_a_product_with_a_number_leaves_to_the_tape_what_concerns_it():
     assert x._changes == [0] and x.tolist() == [1.0] * 3
     with pytest.raises(TypeError, match="mul_number"):
         _core.mul_number(x)
+
+
+def test_the_mean_leaves_to_the_tape_what_concerns_it():
+    x = cnn_mnist.arange(6.0).reshape(2, 3)
+    for tensor in (leaf(), leaf() * 2, x[:, ::2], cnn_mnist.arange(3), cnn_mnist.ones(0), X, 2.0):
+        assert _core.mean(tensor) is None
+    for kind in ("float32", "float64"):
+        values = np.random.default_rng(0).standard_normal(1000).astype(kind)
+        ours, theirs = _core.mean(cnn_mnist.from_numpy(values)), torch.from_numpy(values).mean()
+        assert ours.shape == () and ours.numpy().dtype == kind
+        assert abs(ours.item() - theirs.item()) <= np.finfo(kind).eps
+    with cnn_mnist.no_grad():
+        assert _core.mean(leaf() * 2).item() == 2
+
+
+def test_argmax_along_the_last_dimension_only():
+    x = cnn_mnist.tensor([[1.0, 3.0, 2.0], [float("nan"), 9.0, 0.0]], requires_grad=True)
+    for dim in (-1, 1):
+        index = _core.argmax_along(x, dim)
+        assert index.tolist() == [1, 0] and not index.requires_grad
+    for dim in (0, -2, 2, None, True, 1.0, 2**80):
+        assert _core.argmax_along(x, dim) is None
+    for tensor in (x[:, ::2], x[:, :0], x[0, 0], cnn_mnist.arange(3), x.detach().numpy(), [1.0]):
+        assert _core.argmax_along(tensor, -1) is None
+    with pytest.raises(TypeError, match="argmax_along"):
+        _core.argmax_along(x)
+
+
+def test_functions_of_integers_are_of_one_type_and_shape():
+    x, y = cnn_mnist.arange(6), cnn_mnist.tensor([0, 2, 2, 3, 5, 5])
+    assert _core.of_integers(np.equal, x, y).tolist() == [True, False, True, True, False, True]
+    same = _core.of_integers(np.equal, x == y, x == y)
+    assert same.dtype is cnn_mnist.bool and same.all()
+    for other in (x.float(), x.int(), x[:3], x[::1][:, None], x.numpy(), 3, None):
+        assert _core.of_integers(np.equal, x, other) is None
+    assert _core.of_integers(np.equal, x[::2], y[::2]) is None
+    assert _core.of_integers(np.equal, leaf(), leaf()) is None
+    with pytest.raises(TypeError, match="not callable"):
+        _core.of_integers(None, x, y)
+    with pytest.raises(TypeError, match="of_integers"):
+        _core.of_integers(np.equal, x)
 
 
 def test_in_place_refuses_what_overlaps_in_part():
