@@ -107,7 +107,11 @@ def cases(rows: int, classes: list[int], shapes: list[tuple[int, int, int]]) -> 
         ]
         call: Function = lambda f, x, t, w: f.linear(*x)
         names = ["d input", "d weight", "d bias"]
-        yield Case("linear", f"B = {B}, I = {I}, O = {O}", call, arrays, names)
+        sizes = f"B = {B}, I = {I}, O = {O}"
+        yield Case("linear", sizes, call, arrays, names)
+        if B > 32 and I > 64:  # enough for zeros to be skipped
+            sparse = arrays[0] * (rng.random((B, I)) < 0.2)
+            yield Case("linear", f"{sizes}, 80 % zeros", call, [sparse, *arrays[1:]], names)
 
 
 def results(case: Case, package: Any, double: bool = False) -> list[Array]:
