@@ -74,6 +74,27 @@ static void storage_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
+/* Python's part says what there is to say where there is none, and what may be set. */
+static PyObject *storage_grad(PyObject *self, void *Py_UNUSED(closure))
+{
+    PyObject *grad = cm_storage_of(self)->grad;
+    return grad && grad != Py_None ? Py_NewRef(grad)
+                                   : PyObject_CallMethod(self, "_absent_grad", NULL);
+}
+
+static int storage_set_grad(PyObject *self, PyObject *grad, void *Py_UNUSED(closure))
+{
+    PyObject *done = PyObject_CallMethod(self, "_set_grad", "O", grad ? grad : Py_None);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+static PyGetSetDef storage_getset[] = {
+    {"grad", storage_grad, storage_set_grad,
+     "The sum of the gradients of all backward() so far, of a leaf; or None.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
 static PyMemberDef storage_members[] = {
     {"_array", T_OBJECT_EX, offsetof(struct cm_storage, array), 0, NULL},
     {"_grad", T_OBJECT_EX, offsetof(struct cm_storage, grad), 0, NULL},
@@ -93,6 +114,7 @@ static PyType_Slot storage_slots[] = {
     {Py_tp_traverse, storage_traverse},
     {Py_tp_clear, storage_clear},
     {Py_tp_members, storage_members},
+    {Py_tp_getset, storage_getset},
     {0, NULL},
 };
 

@@ -137,6 +137,7 @@ class Storage:
     _requires_grad: bool
     _changes: list[int]
     _view: tuple[Storage, Any, Node | None] | None
+    grad: Tensor | None
     def __new__(cls, *args: Any, **keywords: Any) -> Self: ...
 
 @final

@@ -197,27 +197,19 @@ class Tensor(Operators, Storage):
             self.requires_grad = requires_grad
         return self
 
-    @property
-    def grad(self) -> Tensor | None:
-        grad = self._grad
-        if grad is None and not self.is_leaf and not self.retains_grad:
+    def _absent_grad(self) -> None:
+        if not self.is_leaf and not self.retains_grad:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
                 ".grad attribute won't be populated during backward(). If you want it to be, use "
                 ".retain_grad() on the non-leaf Tensor; if you access it by mistake, use the leaf.",
                 stacklevel=2,
             )
-        return grad  # type: ignore[no-any-return]
 
-    @grad.setter
-    def grad(self, value: Tensor | None) -> None:
+    def _set_grad(self, value: Tensor | None) -> None:
         if value is not None:
             tape.check_grad(self, value)
         self._grad = value
-
-    @grad.deleter
-    def grad(self) -> None:
-        self._grad = None
 
     @property
     def grad_fn(self) -> Node | None:
