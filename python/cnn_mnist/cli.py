@@ -142,7 +142,7 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = _add_command(
         commands, "train", "train a network on MNIST and validate it",
         "Without MNIST at hand (see --data) the sample of 2,448 digits in the package serves. "
-        "Ctrl-C ends the training, and --save keeps what was learnt so far.",
+        "Ctrl-C and SIGTERM end the training, and --save keeps what was learnt so far.",
     )  # fmt: skip
     _add_data(command)
     for name, kind, default, text in (

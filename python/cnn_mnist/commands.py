@@ -41,7 +41,7 @@ def train(arguments: argparse.Namespace) -> None:
     try:
         history = _fit(arguments, model, (x, y), (x_valid, y_valid))
         print(_result("validation", model, x_valid, y_valid, arguments.threads))
-    except (KeyboardInterrupt, BrokenPipeError):
+    except (KeyboardInterrupt, SystemExit, BrokenPipeError):  # Ctrl-C, SIGTERM, a closed pipe
         _save(model, arguments.save, " (the model as after the last whole step)")
         raise
     _save(model, arguments.save)

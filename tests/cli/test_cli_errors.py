@@ -357,32 +357,23 @@ def test_interrupted_at_a_step(run, tmp_path, monkeypatch):
 
 @POSIX
 @pytest.mark.parametrize("save", [False, True])
-def test_ctrl_c(save, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "ending"), [(signal.SIGINT, (130, "interrupted\n")), (signal.SIGTERM, (143, ""))]
+)
+def test_interrupted_while_it_trains(number, ending, save, tmp_path):
     options = ["--save", tmp_path / "model"] if save else []
     process = spawn("train", "--epochs", 10_000_000, *options)
     for line in process.stdout:
         if line.startswith("epoch 2 "):
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "interrupted\n")
+    assert (process.returncode, err) == ending
     assert ("saved: " in out) is save
     if save:
         evaluate = spawn("evaluate", tmp_path / "model")
         assert "validation: " in evaluate.communicate(timeout=120)[0]
         assert evaluate.returncode == 0
-
-
-@POSIX
-def test_terminated_while_it_trains(tmp_path):
-    process = spawn("train", "--epochs", 10_000_000, "--save", tmp_path / "model")
-    for line in process.stdout:
-        if line.startswith("epoch 2 "):
-            break
-    process.terminate()
-    _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (143, "")
-    assert list(tmp_path.iterdir()) == []
 
 
 @POSIX
