@@ -93,9 +93,7 @@ def _same(ours: Any, theirs: Any, code: str) -> None:
 
 def _facts(tensor: Any) -> tuple[Any, ...]:
     function = tensor.grad_fn
-    name = getattr(function, "name", None) if isinstance(tensor, cnn_mnist.Tensor) else None
-    if isinstance(tensor, torch.Tensor) and function is not None:
-        name = type(function).__name__
+    name = None if function is None else function.name().removeprefix("torch::autograd::")
     return _text(tensor.dtype), tuple(tensor.shape), tensor.requires_grad, tensor.is_leaf, name
 
 

@@ -194,7 +194,7 @@ def test_random_program(seed: int, dtype: str) -> None:
     for i, (a, b) in enumerate(zip(ours.values, theirs.values, strict=True)):
         _close(a, b, tolerance, f"value {i}")
         name = None if b.grad_fn is None else type(b.grad_fn).__name__
-        assert (None if a.grad_fn is None else a.grad_fn.name) == name
+        assert (None if a.grad_fn is None else a.grad_fn.name()) == name
     if not isinstance(expected, int):
         _close(actual, expected, tolerance, "total")
     for i, (a, b) in enumerate(zip(ours.leaves, theirs.leaves, strict=True)):

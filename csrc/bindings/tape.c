@@ -187,14 +187,24 @@ static PyObject *node_repr(PyObject *self)
     return PyUnicode_FromFormat("<%U object at %p>", cm_node_of(self)->name, self);
 }
 
-/* ((target, 0), ...): the nodes and leaves that gradients go to, as torch lists them */
+static PyObject *node_name(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    return Py_NewRef(cm_node_of(self)->name);
+}
+
+/* ((node, AccumulateGrad or None; 0), ...): where gradients go, as torch lists it */
 static PyObject *node_next(PyObject *self, void *Py_UNUSED(closure))
 {
+    const struct cm_state *state = PyType_GetModuleState(Py_TYPE(self));
     PyObject *inputs = cm_node_of(self)->inputs;
     const Py_ssize_t n = PyList_GET_SIZE(inputs);
     PyObject *next = PyTuple_New(n);
     for (Py_ssize_t i = 0; next && i < n; i++) {
-        PyObject *pair = Py_BuildValue("(Oi)", PyList_GET_ITEM(inputs, i), 0);
+        PyObject *target = PyList_GET_ITEM(inputs, i);
+        target = PyObject_TypeCheck(target, state->tape.storage_type)
+                     ? cm_accumulator_of(&state->tape, target)
+                     : Py_NewRef(target);
+        PyObject *pair = target ? Py_BuildValue("(Ni)", target, 0) : NULL;
         if (!pair)
             Py_CLEAR(next);
         else
@@ -204,12 +214,16 @@ static PyObject *node_next(PyObject *self, void *Py_UNUSED(closure))
 }
 
 static PyMemberDef node_members[] = {
-    {"name", T_OBJECT_EX, offsetof(struct cm_node, name), READONLY, NULL},
     {"gradients", T_OBJECT_EX, offsetof(struct cm_node, gradients), READONLY, NULL},
     {"saved", T_OBJECT_EX, offsetof(struct cm_node, saved), 0, NULL},
     {"retained", T_OBJECT_EX, offsetof(struct cm_node, retained), 0, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(struct cm_node, weak), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
+};
+
+static PyMethodDef node_methods[] = {
+    {"name", node_name, METH_NOARGS, "name($self, /)\n--\n\n"},
+    {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef node_properties[] = {
@@ -224,6 +238,7 @@ static PyType_Slot node_slots[] = {
     {Py_tp_clear, node_clear},
     {Py_tp_repr, node_repr},
     {Py_tp_members, node_members},
+    {Py_tp_methods, node_methods},
     {Py_tp_getset, node_properties},
     {0, NULL},
 };
@@ -291,21 +306,29 @@ int cm_count_change(PyObject *version)
 
 /* The tape of a module ------------------------------------------------------------------ */
 
+/* A type of its own for each module, under its name in it; NULL with an exception. */
+static PyTypeObject *new_type(PyObject *module, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type && PyModule_AddType(module, (PyTypeObject *)type) < 0)
+        Py_CLEAR(type);
+    return (PyTypeObject *)type;
+}
+
 int cm_tape_init(struct cm_tape *tape, PyObject *module)
 {
-    tape->storage_type =
-        (PyTypeObject *)PyType_FromModuleAndSpec(module, &storage_spec, NULL);
-    if (!tape->storage_type || PyModule_AddType(module, tape->storage_type) < 0)
-        return -1;
-    tape->node_type =
-        (PyTypeObject *)PyType_FromModuleAndSpec(module, &node_spec, NULL);
-    return tape->node_type ? PyModule_AddType(module, tape->node_type) : -1;
+    tape->storage_type = new_type(module, &storage_spec);
+    tape->node_type = tape->storage_type ? new_type(module, &node_spec) : NULL;
+    tape->accumulator_type =
+        tape->node_type ? new_type(module, &cm_accumulator_spec) : NULL;
+    return tape->accumulator_type ? 0 : -1;
 }
 
 int cm_tape_traverse(struct cm_tape *tape, visitproc visit, void *arg)
 {
     Py_VISIT(tape->storage_type);
     Py_VISIT(tape->node_type);
+    Py_VISIT(tape->accumulator_type);
     Py_VISIT(tape->tensor_type);
     Py_VISIT(tape->current);
     return 0;
@@ -315,6 +338,7 @@ void cm_tape_clear(struct cm_tape *tape)
 {
     Py_CLEAR(tape->storage_type);
     Py_CLEAR(tape->node_type);
+    Py_CLEAR(tape->accumulator_type);
     Py_CLEAR(tape->tensor_type);
     Py_CLEAR(tape->current);
 }

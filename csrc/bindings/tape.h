@@ -16,6 +16,7 @@ struct cm_storage {
     PyObject *version;
     PyObject *view; /* None or (root, steps, root's node): see tape.py */
     PyObject *weak;
+    PyObject *accumulator; /* borrowed; its AccumulateGrad, or NULL: none is alive */
     char requires_grad;
 };
 
@@ -33,7 +34,7 @@ struct cm_node {
 
 /* The types and what the functions need of Python: a part of the module's state. */
 struct cm_tape {
-    PyTypeObject *storage_type, *node_type;
+    PyTypeObject *storage_type, *node_type, *accumulator_type;
     PyTypeObject *tensor_type; /* of results: set_tensor_type() */
     PyObject *current;         /* current(view) takes over what happened to its root */
     long long sequence;        /* of the next node */
@@ -68,6 +69,9 @@ PyObject *cm_wrap_new(PyTypeObject *kind, PyObject *array);
 /* A new node. Takes the reference to `saved`, a list, and no other. */
 PyObject *cm_node_new(struct cm_tape *tape, PyObject *name, PyObject *inputs,
                       PyObject *gradients, PyObject *saved, int keeps);
+/* The one AccumulateGrad of a leaf; a new reference or NULL. */
+PyObject *cm_accumulator_of(const struct cm_tape *tape, PyObject *leaf);
+extern PyType_Spec cm_accumulator_spec;
 /* Whether it is a version list, of one number; NULL is none. */
 int cm_is_version(PyObject *version);
 /* Appends (version list, its version now). */

@@ -144,20 +144,30 @@ class Storage:
 class Node:
     """One recorded operation.
 
-    name : torch's name of the gradient. gradients : gradient of the result -> gradients of the
+    name() : torch's name of the gradient. gradients : gradient of the result -> gradients of the
     inputs; None once freed. saved : (version list, version) of each Tensor whose value
     `gradients` uses: a value that changed since must not be. retained : weak reference to the
-    result, if `retain_grad()` was called on it. next_functions : (node or leaf, 0) of each input.
+    result, if `retain_grad()` was called on it. next_functions : (where its gradient goes, 0) of each
+    input.
     """
 
-    @property
     def name(self) -> str: ...
     @property
     def gradients(self) -> _Gradients | None: ...
     saved: list[tuple[list[int], int]]
     retained: Any
     @property
-    def next_functions(self) -> tuple[tuple[Any, int], ...]: ...
+    def next_functions(self) -> tuple[tuple[Node | AccumulateGrad | None, int], ...]: ...
+
+@final
+class AccumulateGrad:
+    """What `next_functions` shows for a leaf, the `variable` whose `.grad` grows."""
+
+    def name(self) -> str: ...
+    @property
+    def variable(self) -> Any: ...
+    @property
+    def next_functions(self) -> tuple[()]: ...
 
 _Gradients: TypeAlias = Callable[[_Array], Sequence[_Array | None]]
 _Inputs: TypeAlias = Sequence[Storage | None]

@@ -136,7 +136,7 @@ def tensor_text(tensor: Tensor) -> str:
         form = _Format(_edges(x) if summarize else x)
         body = _text(x, len("tensor("), summarize, form)
     if tensor.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{tensor.grad_fn.name}>")
+        suffixes.append(f"grad_fn=<{tensor.grad_fn.name()}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
     return _with_suffixes("tensor(" + body, suffixes, len("tensor("))
