@@ -21,7 +21,7 @@ b**b; b**True; b**False; True**b; b**2; 2**b; b@z; z@b
 COMPARISONS = cases("""
 x==y; x==1.5; x==None; x!=None; x!='a'; x=='a'; x<y; x<=0; x>0; x>=i; i==i; i<2.5; 1<x; 0>=x
 b==b; b&b; b|~b; b^b; ~b; ~i; ~x; i&3; i|8; i^i; x&x; x<'a'; x==d; u==255; u<300; x.eq(y)
-x.ne(y); x.lt(0); x.le(0); x.gt(0); x.ge(0)
+x.ne(y); x.lt(0); x.le(0); x.gt(0); x.ge(0); x.bitwise_not(); b.bitwise_not(); u.bitwise_not()
 """)
 
 ELEMENTWISE = cases("""

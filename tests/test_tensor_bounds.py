@@ -20,6 +20,7 @@ x.clamp(z, 3); x.clamp(-1, z); x.clamp(zi, 2.); i.clamp(zi, 4); i.clamp(z, 4); i
 q.clamp_(z, 3); x.clamp(z.requires_grad_(), 3); x.clamp(z[None], 3); x.clamp(3, z[None]); x.clamp(d[0, 0], 1); x.clamp(T.tensor(1e39).double(), 3); x.clamp_min(None)
 x.clamp(c[:, :2, :3]); x.t().clamp(c[:, :3, :2]); x.clamp(T.ones(2), v); x.clamp(v, T.ones(2)); x[:, :1].clamp(v, T.ones(2)); i.clamp(z, d); i.clamp(zi.double(), zi); u.clamp(zi.byte(), zi); u.clamp(max=zi)
 T.maximum(x, y); T.minimum(x, v); T.maximum(x, 1); x.maximum(y); x.minimum(v); x.minimum(2.); r.maximum(y); T.maximum(1, x); x.max(other=1)
+z.double().clamp(v); z.double().clamp_min(x); z.double().clamp(v, zi); z.double().clamp(v, z.double()); i.clamp(z, z.double()); zi.clamp(v, d[0]); i.clamp(zi, z)
 i.div_(2); r.div(y, rounding_mode='floor'); r.max(y); r.clamp(y); r.clamp_min(y); r.__rsub__(y); r.min(y)
 """)
 

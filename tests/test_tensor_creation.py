@@ -22,7 +22,7 @@ T.tensor([[1, 2], [3]]); T.tensor([[1, 2], 3]); T.tensor([1, [2]]); T.tensor('a'
 T.tensor({1:2}); T.tensor(np.ones(2)); T.tensor(np.ones(2, 'f4')); T.tensor(np.arange(3))
 T.tensor(np.float64(1.5)); T.tensor([np.float64(1.5)]); T.tensor([np.float32(2), 1.5])
 T.tensor([np.ones(2), np.zeros(2)]); T.tensor([T.tensor(1.), T.tensor(2)])
-T.tensor([T.ones(2)]); T.tensor(x); T.tensor([1, 2], dtype=T.float64)
+T.tensor([T.ones(2)]); T.tensor([k, k]); T.tensor([b, b]); T.tensor([z, v]); T.tensor(x); T.tensor([1, 2], dtype=T.float64)
 T.tensor([1.7, 2], dtype=T.int64); T.tensor([0, 2], dtype=T.bool); T.tensor(300, dtype=T.uint8)
 T.tensor(-1, dtype=T.uint8); T.tensor([1, 2], requires_grad=True)
 T.tensor([1., 2], requires_grad=True); T.tensor(range(3)); T.tensor((1, 2))
@@ -59,6 +59,7 @@ T.zeros(2, device='cpu'); T.ones(2, 3, device='cpu'); T.arange(3, device='cpu');
 T.zeros(2, device='gpu'); T.tensor(1, device='gpu'); T.zeros(size=(2, 3)); T.ones(size=[2]); T.zeros(2, size=(2,)); T.arange(end=3); T.arange()
 T.arange(0, 5, 1.9, dtype=T.int64); T.arange(0, 5, 1.9, dtype=T.int32); T.arange(3, 0, -.5, dtype=T.int64); T.arange(1.2, 1.1, dtype=T.int64); T.arange(3, 0, -.5, dtype=T.uint8)
 T.arange(3, dtype=T.bool); T.arange(0, 1, .3, dtype=T.float64); T.arange(1, 1); T.arange(float('inf')); T.arange('a')
+T.arange(np.int64(3)); T.arange(np.int64(1), 4); T.arange(0, np.int32(5), np.uint8(2)); T.arange(np.float32(3)); T.arange(np.int64(3), dtype=T.float64); T.arange(4, np.int64(1)); T.arange(1, np.float64(2.5))
 """)
 
 CONVERSIONS = cases("""
@@ -77,7 +78,7 @@ bool(x); bool(e); bool(T.zeros(1)); bool(T.ones(1, 1)); zi.__index__(); z.__inde
 f"{x:.2f}"; f"{r.sum():.3f}"; str(z); 2.5 in x; 1.5 in x; x in x; 'a' in x; list(v); list(z)
 [float(a) for a in v]; sum(v); max(v); sorted(v.tolist()); round(float(z)); hash(x)==hash(x)
 x is x; not z; divmod(5, 2); complex(z); v.__len__(); iter(v) is not None; tuple(k); z+z==5
-dict(a=x)['a'] is x; len({x, y, x}); list(reversed(v)); z.numpy(); x.numpy(); r.numpy()
+dict(a=x)['a'] is x; np.float32(2.5) in x; np.float32(1.5) in x; np.int64(2) in i; np.bool_(True) in x; np.ones(1) in x; None in x; len({x, y, x}); list(reversed(v)); z.numpy(); x.numpy(); r.numpy()
 np.asarray(x).dtype; x.data is x; x.detach() is x
 """)
 

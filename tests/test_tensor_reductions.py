@@ -16,6 +16,8 @@ x.mean(5); d.mean(); i.float().mean()
 x.std(); x.std(0); x.std(1); x.std(unbiased=False); x.std(1, False); x.std(False); x.var()
 x.var(0, keepdim=True); x.var(unbiased=False); x.std(correction=0); z.std(); T.ones(1).std()
 i.std(); e.std(); x.std((0, 1)); x.var(1, True, True); d.std(); x.std(dim=1, correction=2)
+x.sum(0, keepdim=1); x.sum(0, None); x.sum(0, keepdim='a'); x.mean(1, 0); x.std(0, None); x.std(unbiased=0); x.var(0, True, 1); x.var(0, np.bool_(True)); x.sum(axis=0, keepdims=1)
+r.sum(dtype=T.int64); r.sum(0, dtype=T.bool); r.detach().sum(dtype=T.int64); r.sum(dtype=T.float64)
 """)
 
 EXTREMES = cases("""
@@ -28,7 +30,7 @@ x.argmax(); x.argmax(0); x.argmax(1); x.argmax(-1); x.argmax(dim=1, keepdim=True
 x.argmin(1); i.argmax(); b.argmax(); u.argmax(); n.argmax(); n.argmax(0); n.argmax(1)
 n.argmin(1); e.argmax(); e.argmax(0); e.argmax(1); z.argmax(); z.argmax(0); z.argmax(1)
 x.argmax(3); T.argmax(x, dim=1); T.argmax(x, dim=1, keepdim=True); T.ones(3).argmax()
-x.argmax(keepdim=True)
+x.argmax(keepdim=True); x.max(0, 1); x.min(1, keepdim=None); x.argmax(0, 1); x.argmin(keepdim=1)
 """)
 
 TRUTH = cases("""
@@ -38,7 +40,7 @@ u.any(0); i.all(); e.all(); e.any(); e.all(0); z.any(); b.all(2); x.isnan(); n.i
 n.isinf(); n.isfinite(); i.isnan(); x.equal(y); T.equal(x, x); T.equal(x, v); T.equal(i, i)
 T.equal(x, d); T.allclose(x, x); T.allclose(x, x+1e-9); T.allclose(x, y); T.allclose(x, d)
 T.allclose(n, n); T.equal(x, 1.5); T.equal(x, None); T.allclose(x, 1.); T.allclose(x, [1.])
-T.allclose(n, n, equal_nan=True); T.allclose(x, v)
+T.allclose(n, n, equal_nan=True); T.allclose(x, v); x.all(0, 1); x.any(keepdim='a')
 """)
 
 SOFTMAX_FAMILY = cases("""
@@ -47,7 +49,7 @@ x.log_softmax(dim=0); x.logsumexp(1); x.logsumexp((0, 1)); x.logsumexp(1, keepdi
 i.logsumexp(1); i.softmax(1); i.softmax(1, dtype=T.float32); i.softmax(0)
 x.softmax(1, dtype=T.float64); T.softmax(x, 1); T.log_softmax(x, dim=1); T.logsumexp(x, 1)
 z.softmax(0); z.log_softmax(-1); z.logsumexp(0); e.softmax(1); e.softmax(0); e.logsumexp(0)
-e.logsumexp(1); x.softmax(2); x.softmax(); T.softmax(x, dim=None)
+e.logsumexp(1); x.softmax(2); x.softmax(); T.softmax(x, dim=None); x.logsumexp(1, 1)
 """)
 
 

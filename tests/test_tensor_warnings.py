@@ -9,7 +9,7 @@ from both import PACKAGES, SETUP, cases
 
 WARN = cases("""
 T.zeros(0, 3).var(0); T.zeros(1).std(); x.var(0, correction=2); x[:1].std(0); z.var(); e.std(1, correction=0)
-v.T; z.T; c.T; T.tensor(x); T.tensor(r); x[[[0, 1], [1, 2]]]; q.grad; T.tensor([1, 0])[u[1, :2]]; F.softmax(v)
+v.T; z.T; z.mT; c.T; T.tensor(x); T.tensor(r); x[[[0, 1], [1, 2]]]; q.grad; T.tensor([1, 0])[u[1, :2]]; F.softmax(v)
 float(q.sum()); "%.2f" % q.mean(); complex(r[0, 0]); T.tensor([q.sum()])
 """)
 SILENT = cases("""

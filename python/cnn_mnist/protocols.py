@@ -58,7 +58,7 @@ def delete(self: Tensor, index: Any) -> None:
 
 
 def contains(self: Tensor, element: Any) -> bool:
-    if isinstance(element, (Storage, int, float)):
+    if isinstance(element, (Storage, int, float, np.integer, np.floating)):
         return bool(comparisons.eq(self, element)._array.any())
     raise RuntimeError(
         f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
@@ -192,7 +192,7 @@ _ON_TAPE: dict[Any, Any] = {
     np.bitwise_xor: comparisons.bitwise_xor,
     np.left_shift: comparisons.bitwise_left_shift,
     np.right_shift: comparisons.bitwise_right_shift,
-    np.invert: comparisons.bitwise_not,
+    np.invert: comparisons.invert,
 }
 _REFLECTED = {np.subtract: arithmetic.rsub, np.divide: arithmetic.rdiv}
 _UNARY = (np.negative, np.exp, np.log, np.sqrt, np.absolute, np.invert)

@@ -43,15 +43,16 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
 
 
 def scaled(input: Any, other: Any, alpha: float) -> Tensor:
-    """alpha * other, for a sum with `input`; alpha must fit into the type of the sum."""
-    dtype = pair(input, other)[2].dtype
+    """alpha * other in the type of a sum with `input`, which alpha must fit into."""
+    _, b, x, _ = pair(input, other)
+    dtype = x.dtype
     if isinstance(alpha, bool) and dtype.kind != "b":
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, float) and dtype.kind != "f":
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
         )
-    return mul(other, wrap(element(alpha, dtype)))
+    return mul(other if b is None else b, wrap(element(alpha, dtype)))
 
 
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,11 +73,7 @@ def _number(bound: Any) -> Any:
 
 def _between(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     """clamp to Tensors, which get the gradient of the elements that they replace."""
-    dtype = input._array.dtype
-    for each in (low, high):
-        if each is not None:
-            mixed = result_type(input._array.dtype, _rank(input), each._array.dtype, _rank(each))
-            dtype = promote_types(dtype, mixed)
+    dtype = _mixed(each for each in (input, low, high) if each is not None)
     input = cast(input, dtype)
     low, high = (None if each is None else cast(each, dtype) for each in (low, high))
     x = input._array
@@ -107,8 +103,13 @@ def _between(input: Tensor, low: Any, high: Any, name: str) -> Tensor:
     return recorded(out, name, edges, gradients, operands)
 
 
-def _rank(tensor: Storage) -> int:
-    return 2 if tensor._array.ndim else 1
+def _mixed(tensors: Iterable[Storage]) -> np.dtype[Any]:
+    """torch's type of several mixed: 0-d ones together weigh less than the others together."""
+    types: dict[int, np.dtype[Any]] = {}
+    for each in tensors:
+        rank, kind = min(each._array.ndim, 1) + 1, each._array.dtype
+        types[rank] = promote_types(types.get(rank, kind), kind)
+    return result_type(types[1], 1, types[2], 2) if len(types) == 2 else types.popitem()[1]
 
 
 # NumPy gives the second of equal operands: a zero keeps its sign.

@@ -256,10 +256,12 @@ def size_of(sizes: Sequence[Any], name: str = "size") -> tuple[int, ...]:
     elif not sizes:
         raise TypeError(f"missing 1 required positional argument: '{name}'")
     try:
-        return tuple(map(operator.index, sizes))
+        if bool not in map(type, sizes[:1]):  # torch looks at the first one only
+            return tuple(map(operator.index, sizes))
     except TypeError:
-        kinds = ", ".join(type(each).__name__ for each in sizes)
-        raise TypeError(f"argument '{name}' must be tuple of ints, got ({kinds})") from None
+        pass
+    kinds = ", ".join(type(each).__name__ for each in sizes)
+    raise TypeError(f"argument '{name}' must be tuple of ints, got ({kinds})")
 
 
 def size_given(function: str, sizes: Sequence[Any], size: Any, name: str = "size") -> Sequence[Any]:
@@ -327,6 +329,19 @@ def is_whole(value: Any) -> bool:
     except TypeError:
         return False
     return True
+
+
+def check_bool(name: str, value: Any) -> None:
+    """TypeError for what torch does not take as a bool: anything else."""
+    if type(value) is not bool:
+        raise TypeError(f"argument '{name}' must be bool, not {type(value).__name__}")
+
+
+def keeps(keepdim: Any, keepdims: Any) -> bool:
+    """Whether reduced dimensions stay, told by torch's name or by NumPy's."""
+    keep = either("keepdim", keepdim, "keepdims", keepdims, False)
+    check_bool("keepdim", keep)
+    return keep  # type: ignore[no-any-return]
 
 
 def either(name: str, one: Any, numpy_name: str, other: Any, default: Any) -> Any:

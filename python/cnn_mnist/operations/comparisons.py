@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from ..dtypes import of_numpy
 from ..tape import Storage, kind_of, wrap
-from .common import broadcast, check_dims, either, mismatch, pair
+from .common import broadcast, check_dims, either, keeps, mismatch, pair
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -103,10 +103,19 @@ def rrshift(input: Any, other: Any) -> Tensor:
 def bitwise_not(input: Tensor) -> Tensor:
     """~input: of a mask, or bit by bit of integers."""
     if input._array.dtype.kind == "f":
+        raise NotImplementedError(
+            f"\"bitwise_not_cpu\" not implemented for '{input.dtype.long_name}'"
+        )
+    return wrap(np.invert(input._array))
+
+
+def invert(input: Tensor) -> Tensor:
+    """`bitwise_not`; floats raise Python's error for an operand."""
+    if input._array.dtype.kind == "f":
         raise TypeError(
             "~ (operator.invert) is only implemented on integer and Boolean-type tensors"
         )
-    return wrap(np.invert(input._array))
+    return bitwise_not(input)
 
 
 def isnan(input: Tensor) -> Tensor:
@@ -128,7 +137,7 @@ def _quantify(
     function: Any, input: Tensor, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None
 ) -> Tensor:
     dim = either("dim", dim, "axis", axis, None)
-    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    keepdim = keeps(keepdim, keepdims)
     x = input._array
     axes: tuple[int, ...] | None = check_dims(dim, x.ndim)
     if isinstance(dim, (tuple, list)) and not dim:

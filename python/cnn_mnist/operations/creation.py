@@ -158,7 +158,7 @@ def _unwrapped(data: Any) -> Any:
     """Sequences with their Tensors replaced by arrays."""
     if isinstance(data, Storage):
         if data._array.size != 1:
-            raise ValueError(
+            raise (ValueError if data._array.dtype.kind == "f" else TypeError)(
                 "only one element tensors can be converted to Python scalars: use stack"
             )
         warn_of_lost_grad(data, stacklevel=6)
@@ -248,10 +248,11 @@ def arange(
         start, end = 0, start
     start = 0 if start is None else start
     start, end, step = (
-        each._array.item() if isinstance(each, Storage) else each for each in (start, end, step)
+        each.item() if isinstance(each, (Storage, np.number)) else each
+        for each in (start, end, step)
     )
     for each in (start, end, step):
-        if not isinstance(each, (int, float, np.number)):
+        if not isinstance(each, (int, float)):
             raise TypeError(f"arange(): expected numbers, got {type(each).__name__}")
     if not (math.isfinite(start) and math.isfinite(end)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")

@@ -74,4 +74,4 @@ class Operators:
     __ilshift__ = operator(inplace.bitwise_left_shift_)
     __irshift__ = operator(inplace.bitwise_right_shift_)
     __pos__, __neg__, __abs__ = arithmetic.pos, arithmetic.neg, pointwise.abs
-    __invert__ = comparisons.bitwise_not
+    __invert__ = comparisons.invert

@@ -15,9 +15,9 @@ import numpy as np
 
 from .. import _core
 from ..dtypes import I64, of_numpy, to_numpy
-from ..tape import Array, Storage, record, wrap
+from ..tape import Array, Storage, record, wants_grad, wrap
 from .bounds import maximum, minimum
-from .common import cast, check_dim, check_dims, compute, either, quiet
+from .common import cast, check_bool, check_dim, check_dims, compute, either, keeps, quiet
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -56,8 +56,10 @@ def sum(
 ) -> Tensor:
     """Sum of all elements, or along `dim` (an int or several). Integers and bools give int64."""
     dim = either("dim", dim, "axis", axis, None)
-    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    keepdim = keeps(keepdim, keepdims)
     if dtype is not None:
+        if wants_grad(input) and to_numpy(dtype).kind != "f":
+            raise RuntimeError(f"sum() has no gradient in {dtype}: write x.detach().sum(dtype=...)")
         input = cast(input, to_numpy(dtype))
     x = input._array
     axes = _axes(x, dim)
@@ -86,7 +88,7 @@ def mean(
         if out is not None:
             return out
     dim = either("dim", dim, "axis", axis, None)
-    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    keepdim = keeps(keepdim, keepdims)
     if dtype is not None:
         input = cast(input, to_numpy(dtype))
     x = input._array
@@ -115,7 +117,7 @@ def _count(x: Array, axes: tuple[int, ...]) -> int:
 def var(
     input: Tensor,
     dim: Any = None,
-    unbiased: bool | None = None,
+    unbiased: bool = True,
     keepdim: bool = False,
     *,
     correction: float | None = None,
@@ -133,7 +135,7 @@ def var(
 def std(
     input: Tensor,
     dim: Any = None,
-    unbiased: bool | None = None,
+    unbiased: bool = True,
     keepdim: bool = False,
     *,
     correction: float | None = None,
@@ -154,7 +156,7 @@ def _variance(
     name: str,
     input: Tensor,
     dim: Any,
-    unbiased: bool | None,
+    unbiased: bool,
     keepdim: bool,
     correction: float | None,
     axis: Any,
@@ -163,9 +165,10 @@ def _variance(
     if isinstance(dim, bool):  # var(False): torch's overload with `unbiased` alone
         dim, unbiased = None, dim
     dim = either("dim", dim, "axis", axis, None)
-    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    keepdim = keeps(keepdim, keepdims)
+    check_bool("unbiased", unbiased)
     if correction is None:
-        correction = 0 if unbiased is False else 1
+        correction = int(unbiased)
     x = input._array
     if x.dtype.kind != "f":
         raise RuntimeError("std and var only support floating point and complex dtypes")
@@ -274,7 +277,7 @@ def _extreme(
     pair_type: Any,
 ) -> Any:
     dim = either("dim", dim, "axis", axis, None)
-    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    keepdim = keeps(keepdim, keepdims)
     if isinstance(dim, Storage):
         raise TypeError(f"{name}(): argument 'dim' must be int, not Tensor")
     x = input._array
@@ -361,7 +364,7 @@ def _locate(
     keepdims: bool | None,
 ) -> Tensor:
     dim = either("dim", dim, "axis", axis, None)
-    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    keepdim = keeps(keepdim, keepdims)
     x = input._array
     if x.dtype.kind == "b":
         raise RuntimeError(f"{name}(): does not support bool input")

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from ..dtypes import F32, of_numpy, to_numpy
 from ..tape import Array, record
-from .common import cast, check_dim, check_dims, either
+from .common import cast, check_dim, check_dims, either, keeps
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -60,7 +60,7 @@ def logsumexp(
 ) -> Tensor:
     """log(sum_j exp(x_j)) along `dim` (an int or several); dx = g exp(x - y)."""
     dim = either("dim", dim, "axis", axis, None)
-    keepdim = either("keepdim", keepdim, "keepdims", keepdims, False)
+    keepdim = keeps(keepdim, keepdims)
     if dim is None:
         raise TypeError("logsumexp() missing 1 required argument: 'dim'")
     if input._array.dtype.kind != "f":

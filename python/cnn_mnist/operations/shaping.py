@@ -86,12 +86,11 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Without the dimensions of size 1 (among `dim`)."""
     x = input._array
-    axes = check_dims(dim, x.ndim) if dim != () else ()
+    several = isinstance(dim, (tuple, list))
+    axes = () if several and not dim else check_dims(dim, x.ndim)
     ones = tuple(axis for axis in axes if x.ndim and x.shape[axis] == 1)
     before = x.shape
-    name = "SqueezeBackward0" if dim is None else "SqueezeBackward1"
-    if isinstance(dim, (tuple, list)):
-        name = "SqueezeBackward2"
+    name = "SqueezeBackward0" if dim is None else f"SqueezeBackward{1 + several}"
     return view(
         input,
         lambda array: array.squeeze(ones) if ones else array[...],
@@ -166,6 +165,9 @@ def reversed_dims(input: Tensor) -> Tensor:
 def matrix_transpose(input: Tensor) -> Tensor:
     """`x.mT`: the last two dimensions exchanged."""
     ndim = input._array.ndim
+    if not ndim:
+        warnings.warn("x.mT of a 0-d Tensor is deprecated: it is x itself", stacklevel=2)
+        return input
     if ndim < 2:
         raise RuntimeError(
             f"tensor.mT is only supported on matrices or batches of matrices. Got {ndim}-D tensor."
