@@ -75,7 +75,7 @@ x.item(); z.item(); zi.item(); T.ones(1, 1).item(); e.item(); b[0, 0].item(); x.
 z.tolist(); i.tolist(); b.tolist(); e.tolist(); float(z); int(z); int(zi); float(x); bool(z)
 bool(x); bool(e); bool(T.zeros(1)); bool(T.ones(1, 1)); zi.__index__(); z.__index__()
 [10, 20, 30, 40][zi]; list(range(zi)); i.__index__(); f"{z:.2f}"; f"{z}"; f"{zi:3d}"; f"{x}"
-f"{x:.2f}"; f"{r.sum():.3f}"; str(z); 2.5 in x; 1.5 in x; x in x; 'a' in x; list(v); list(z)
+f"{x:.2f}"; f"{r.sum():.3f}"; str(z); f"{T.nn.Parameter(z)}"; f"{T.nn.Parameter(z):.2f}"; f"{T.nn.Parameter(z) * 2:.2f}"; f"{T.nn.Parameter(v)}"; 2.5 in x; 1.5 in x; x in x; 'a' in x; list(v); list(z)
 [float(a) for a in v]; sum(v); max(v); sorted(v.tolist()); round(float(z)); hash(x)==hash(x)
 x is x; not z; divmod(5, 2); complex(z); v.__len__(); iter(v) is not None; tuple(k); z+z==5
 dict(a=x)['a'] is x; np.float32(2.5) in x; np.float32(1.5) in x; np.int64(2) in i; np.bool_(True) in x; np.ones(1) in x; None in x; len({x, y, x}); list(reversed(v)); z.numpy(); x.numpy(); r.numpy()

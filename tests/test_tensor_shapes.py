@@ -30,7 +30,7 @@ z.squeeze(0); v.expand(2, 3); v.expand(2, -1); v.expand(-1, 3); v.expand(2, 4); 
 v[None].expand(4, 3); z.expand(2, 2); x.contiguous(); x.T.contiguous(); x.clone()
 T.ones(2, 1).expand(-1, 4).sum(); c.permute(2, 0, 1).reshape(4, 6); c.permute(2, 0, 1).view(4, 6)
 c.transpose(0, 1).flatten()
-v.expand(2, 3).clone().view(6); v.expand(2, 3).double().view(6); v.expand(2, 3).long().stride()
+v.expand(2, 3).clone().view(6); v.expand(2, 3).double().view(6); v.expand(2, 3).long().stride(); T.tensor(v.expand(2, 3)).stride(); T.tensor(x.T.numpy()).stride(); T.tensor(v.expand(2, 3), dtype=T.float64).stride(); T.tensor(np.broadcast_to(np.ones(3), (2, 3))).stride()
 T.cat([x.T, y.T]).view(12); T.cat([v.expand(2, 3)] * 2, 1).stride(); T.stack([x.T, y.T]).view(12)
 x.view(True, 6); x.reshape((6, True)); v.reshape(True); v.expand([True, 3]); v.permute(False); x.view([6.]); T.ones(1, 2).squeeze(np.int64(0)); T.ones(1, 2).squeeze([]); x[None].squeeze([0]); z.mT; r.sum().mT
 x.permute(); z.permute(()); z.expand(); v.view(); v.reshape()

@@ -46,6 +46,9 @@ class Parameter(Tensor):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return type(self), (self._array, self.requires_grad)
 
+    def __format__(self, spec: str) -> str:
+        return object.__format__(self, spec)  # only a plain 0-d Tensor is formatted as its number
+
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 

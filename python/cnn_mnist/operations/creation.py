@@ -17,6 +17,7 @@ from .common import (
     cast,
     check_device,
     check_range,
+    laid_out,
     new_shape,
     quiet,
     size_given,
@@ -108,7 +109,7 @@ def _copied(data: Any, dtype: Any) -> Array:
     if array_like(data) and not isinstance(data, np.generic):
         array = _checked(to_array(data))
         dtype = array.dtype if kind is None else kind
-        return quiet(np.array, array, dtype)  # type: ignore[no-any-return]
+        return laid_out(quiet(np.array, array, dtype), array)  # type: ignore[no-any-return]
     found = _infer(data)
     values = _unwrapped(data)
     try:
