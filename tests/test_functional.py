@@ -235,3 +235,29 @@ def test_one_hot() -> None:
         expected = TF.one_hot(torch.tensor(labels), classes).numpy()
         np.testing.assert_array_equal(F.one_hot(labels, classes), expected, strict=True)
         assert isinstance(F.one_hot(cnn_mnist.tensor(labels), classes), cnn_mnist.Tensor)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("rows", "inputs", "outputs", "share"),
+    [(512, 784, 50, 0.2), (513, 784, 50, 1), (129, 1000, 300, 1), (1000, 70, 130, 0.1)],
+)
+def test_linear_has_the_same_bits_for_every_number_of_threads(rows, inputs, outputs, share, dtype):
+    random = np.random.default_rng(rows)
+    x = (random.normal(size=(rows, inputs)) * (random.random((rows, inputs)) < share)).astype(dtype)
+    w, g = (random.normal(size=(outputs, n)).astype(dtype) for n in (inputs, rows))
+    before = cnn_mnist.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 3, 5):
+            cnn_mnist.set_num_threads(threads)
+            results.append((F.linear(x, w, w[:, 0]), *F.linear_backward(g.T, x, w)))
+    finally:
+        cnn_mnist.set_num_threads(before)
+    for result in results[1:]:
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(result, results[0], strict=True))
+    expected = (x.astype(float) @ w.T + w[:, 0], g.T.astype(float) @ w, g.astype(float) @ x)
+    for got, right in zip(results[0], expected, strict=False):
+        size = np.abs(right).max()
+        assert np.abs(got - right).max() <= 1000 * np.finfo(dtype).eps * size

@@ -9,10 +9,16 @@
 #include "../runtime/pool.h"
 #include "tape.h"
 
+/* Scratch of CM_WORK_BYTES for a kernel on each of `threads` */
+struct cm_work {
+    char *memory;
+    int threads;
+};
+
 struct cm_state {
     PyTypeObject *attributes_type, *generator_type, *trainer_type;
     const struct cm_isa *isa; /* the active path */
-    void *work;               /* scratch for a kernel, while no call is using it */
+    struct cm_work work;      /* while no call is using it */
     struct cm_pool *pool;     /* NULL until the first call that can use it */
     int threads;              /* at least 1 */
     struct cm_tape tape;
@@ -55,9 +61,9 @@ int cm_threads_init(struct cm_state *state);
 /* The pool, created at the first call. NULL where memory is short: one thread, then. */
 struct cm_pool *cm_pool_of(struct cm_state *state);
 
-/* Scratch of CM_WORK_BYTES for a kernel; NULL with MemoryError. With the GIL held. */
-void *cm_take_work(struct cm_state *state);
-void cm_give_work(struct cm_state *state, void *work);
+/* Scratch for at least so many threads; -1 with MemoryError. With the GIL held. */
+int cm_take_work(struct cm_work *work, struct cm_state *state, int threads);
+void cm_give_work(struct cm_state *state, struct cm_work work);
 
 /* A function of METH_FASTCALL's type, for a method table. */
 #define CM_FASTCALL(function) ((PyCFunction)(void (*)(void))(function)), METH_FASTCALL

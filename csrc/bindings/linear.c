@@ -1,4 +1,5 @@
-/* linear.c - linear and its gradients; x is (..., I), weight (O, I) or (I). */
+/* linear.c - linear and its gradients; x is (..., I), weight (O, I) or (I). Large ones are
+   cut into parts, one for each thread: the bits are those of the whole. */
 #include "arguments.h"
 #include "arrays.h"
 #include "core.h"
@@ -9,6 +10,107 @@
 struct sizes {
     ptrdiff_t B, I, O;
 };
+
+/* A product, or several in turn, that threads share */
+struct product {
+    const struct cm_isa *isa;
+    enum cm_type type;
+    struct sizes n;
+    const char *x, *weight, *dout, *bias; /* NULL: not needed */
+    char *out, *dx, *dweight, *dbias;     /* NULL: not asked for */
+    int skip;                             /* the zeros of x */
+    int parts;
+    struct cm_work work;
+};
+
+/* A part has at least so many rows, and so many multiplications: some 100 us of them, twice
+   what a thread takes to wake. Columns are cut between cache lines. */
+enum { PART_ROWS = 64, PART_PRODUCTS = 4 << 20, PART_COLUMNS = 16 };
+
+/* The pool, where such a product is large enough for several threads; else NULL */
+static struct cm_pool *pool_for(struct cm_state *state, struct sizes n)
+{
+    const double products = (double)n.B * (double)n.I * (double)n.O;
+    const int large = n.B >= 2 * PART_ROWS && products >= 2.0 * PART_PRODUCTS;
+    return large && state->threads > 1 ? cm_pool_of(state) : NULL;
+}
+
+static int parts_of(const struct cm_pool *pool, struct sizes n)
+{
+    const double products = (double)n.B * (double)n.I * (double)n.O;
+    double parts = cm_pool_threads(pool);
+    if (parts > (double)n.B / PART_ROWS)
+        parts = (double)n.B / PART_ROWS;
+    if (parts > products / PART_PRODUCTS)
+        parts = products / PART_PRODUCTS;
+    return parts > 1 ? (int)parts : 1;
+}
+
+/* Where part i of n things begins; parts begin at multiples of `unit` */
+static ptrdiff_t part_begin(const struct product *p, ptrdiff_t n, ptrdiff_t i,
+                            ptrdiff_t unit)
+{
+    return i == p->parts ? n : n * i / p->parts / unit * unit;
+}
+
+static void forward_part(void *user, ptrdiff_t i, int thread)
+{
+    const struct product *p = user;
+    const struct sizes n = p->n;
+    const ptrdiff_t row = part_begin(p, n.B, i, 1);
+    const ptrdiff_t rows = part_begin(p, n.B, i + 1, 1) - row;
+    const ptrdiff_t bytes = (ptrdiff_t)cm_type_bytes(p->type);
+    CM_CALL(p->isa, p->type, linear, (void *)(p->out + row * n.O * bytes),
+            (const void *)(p->x + row * n.I * bytes), (const void *)p->weight,
+            (const void *)p->bias, rows, n.I, n.O, p->skip,
+            p->work.memory + thread * CM_WORK_BYTES);
+}
+
+/* Rows of dx, and columns of dweight; the first part has dbias, too */
+static void backward_part(void *user, ptrdiff_t i, int thread)
+{
+    const struct product *p = user;
+    const struct sizes n = p->n;
+    const ptrdiff_t bytes = (ptrdiff_t)cm_type_bytes(p->type);
+    void *const work = p->work.memory + thread * CM_WORK_BYTES;
+    if (p->dx) {
+        const ptrdiff_t row = part_begin(p, n.B, i, 1);
+        const ptrdiff_t rows = part_begin(p, n.B, i + 1, 1) - row;
+        CM_CALL(p->isa, p->type, linear_backward_input,
+                (void *)(p->dx + row * n.I * bytes),
+                (const void *)(p->dout + row * n.O * bytes), (const void *)p->weight,
+                rows, n.I, n.O, work);
+    }
+    if (p->dweight) {
+        const ptrdiff_t first = part_begin(p, n.I, i, PART_COLUMNS);
+        const ptrdiff_t columns = part_begin(p, n.I, i + 1, PART_COLUMNS) - first;
+        CM_CALL(p->isa, p->type, linear_backward_weight, (void *)p->dweight,
+                (const void *)p->dout, (const void *)p->x, n.B, n.I, n.O, first,
+                columns, p->skip, work);
+    }
+    if (p->dbias && i == 0)
+        CM_CALL(p->isa, p->type, linear_backward_bias, (void *)p->dbias,
+                (const void *)p->dout, n.B, n.O);
+}
+
+/* All parts, without the GIL where that pays; -1 without memory. `factor` meets x. */
+static int run(struct product *p, struct cm_state *state,
+               void (*part)(void *, ptrdiff_t, int), const char *factor,
+               ptrdiff_t factors)
+{
+    const struct sizes n = p->n;
+    struct cm_pool *pool = pool_for(state, n);
+    p->parts = parts_of(pool, n);
+    if (cm_take_work(&p->work, state, p->parts) < 0)
+        return -1;
+    PyThreadState *saved = cm_unlock_gil((double)n.B * (double)n.I * (double)n.O);
+    p->skip = factor && CM_CALL(p->isa, p->type, skips_zeros, (const void *)p->x, n.B,
+                                n.I, n.O, (const void *)factor, factors);
+    cm_pool_run(pool, p->parts, p->parts, part, p);
+    cm_lock_gil(saved);
+    cm_give_work(state, p->work);
+    return 0;
+}
 
 static int check_dimensions(const struct cm_array *x, const struct cm_array *weight)
 {
@@ -81,9 +183,7 @@ static int check_bias(const struct cm_array *bias, const struct cm_array *x,
 static PyObject *linear(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     struct cm_state *state = cm_state_of(module);
-    const struct cm_isa *isa = state->isa;
     struct cm_array x = {0}, weight = {0}, bias = {0}, out = {0};
-    void *work = NULL;
     ptrdiff_t shape[CM_MAX_DIMS];
     PyObject *result = NULL;
     if (cm_check_count("linear", nargs, 3) < 0 ||
@@ -101,15 +201,19 @@ static PyObject *linear(PyObject *module, PyObject *const *args, Py_ssize_t narg
         (bias.object && check_bias(&bias, &x, &weight) < 0) ||
         cm_array_check_float(&x, "linear") < 0 || cm_array_settle(&x) < 0 ||
         cm_array_settle(&weight) < 0 || (bias.object && cm_array_settle(&bias) < 0) ||
-        cm_array_new(&out, x.ndim - (weight.ndim == 1), shape, x.type) < 0 ||
-        !(work = cm_take_work(state)))
+        cm_array_new(&out, x.ndim - (weight.ndim == 1), shape, x.type) < 0)
         goto done;
-    PyThreadState *saved = cm_unlock_gil((double)n.B * (double)n.I * (double)n.O);
-    CM_CALL(isa, x.type, linear, out.data, x.data, weight.data, bias.data, n.B, n.I,
-            n.O, work);
-    cm_lock_gil(saved);
-    cm_give_work(state, work);
-    result = cm_array_give(&out);
+    struct product p = {
+        .isa = state->isa,
+        .type = x.type,
+        .n = n,
+        .x = x.data,
+        .weight = weight.data,
+        .bias = bias.data,
+        .out = out.data,
+    };
+    if (run(&p, state, forward_part, p.weight, n.O * n.I) == 0)
+        result = cm_array_give(&out);
 done:
     cm_array_clear(&x);
     cm_array_clear(&weight);
@@ -209,29 +313,27 @@ static PyObject *linear_backward(PyObject *module, PyObject *const *args,
                                  Py_ssize_t nargs)
 {
     struct cm_state *state = cm_state_of(module);
-    const struct cm_isa *isa = state->isa;
     struct backward b = {0};
     struct cm_array dx = {0}, dweight = {0}, dbias = {0};
-    void *work = NULL;
     PyObject *result = NULL;
     if (read_backward(&b, args, nargs) < 0 || check_backward(&b) < 0 ||
         cm_array_settle(&b.dout) < 0 || (b.need_weight && cm_array_settle(&b.x) < 0) ||
         (b.need_x && cm_array_settle(&b.weight) < 0) ||
-        new_gradients(&b, &dx, &dweight, &dbias) < 0 || !(work = cm_take_work(state)))
+        new_gradients(&b, &dx, &dweight, &dbias) < 0)
         goto done;
-    const enum cm_type type = b.dout.type;
-    const struct sizes n = b.n;
-    PyThreadState *saved = cm_unlock_gil((double)n.B * (double)n.I * (double)n.O);
-    if (b.need_x)
-        CM_CALL(isa, type, linear_backward_input, dx.data, b.dout.data, b.weight.data,
-                n.B, n.I, n.O, work);
-    if (b.need_weight)
-        CM_CALL(isa, type, linear_backward_weight, dweight.data, b.dout.data, b.x.data,
-                n.B, n.I, n.O, work);
-    if (b.need_bias)
-        CM_CALL(isa, type, linear_backward_bias, dbias.data, b.dout.data, n.B, n.O);
-    cm_lock_gil(saved);
-    cm_give_work(state, work);
+    struct product p = {
+        .isa = state->isa,
+        .type = b.dout.type,
+        .n = b.n,
+        .x = b.x.data,
+        .weight = b.weight.data,
+        .dout = b.dout.data,
+        .dx = dx.data,
+        .dweight = dweight.data,
+        .dbias = dbias.data,
+    };
+    if (run(&p, state, backward_part, b.need_weight ? p.dout : NULL, b.n.B * b.n.O) < 0)
+        goto done;
     result =
         Py_BuildValue("NNN", cm_array_give_or_none(&dx),
                       cm_array_give_or_none(&dweight), cm_array_give_or_none(&dbias));

@@ -5,19 +5,24 @@
 
 #include <stdlib.h>
 
-void *cm_take_work(struct cm_state *state)
+int cm_take_work(struct cm_work *work, struct cm_state *state, int threads)
 {
-    void *work = state->work ? state->work : aligned_alloc(64, CM_WORK_BYTES);
-    state->work = NULL;
-    return work ? work : PyErr_NoMemory();
+    *work = state->work;
+    state->work = (struct cm_work){0};
+    if (work->threads >= threads)
+        return 0;
+    free(work->memory);
+    work->memory = aligned_alloc(64, (size_t)threads * CM_WORK_BYTES);
+    work->threads = work->memory ? threads : 0;
+    if (!work->memory)
+        PyErr_NoMemory();
+    return work->memory ? 0 : -1;
 }
 
-void cm_give_work(struct cm_state *state, void *work)
+void cm_give_work(struct cm_state *state, struct cm_work work)
 {
-    if (state->work)
-        free(work);
-    else
-        state->work = work;
+    free(state->work.memory);
+    state->work = work;
 }
 
 static int add_type(PyObject *module, PyTypeObject **slot, PyTypeObject *type)
@@ -71,8 +76,8 @@ static void core_free(void *module)
 {
     struct cm_state *state = cm_state_of(module);
     core_clear(module);
-    free(state->work);
-    state->work = NULL;
+    free(state->work.memory);
+    state->work = (struct cm_work){0};
     if (state->pool)
         cm_pool_free(state->pool);
     state->pool = NULL;
