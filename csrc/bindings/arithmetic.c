@@ -157,7 +157,8 @@ static int overlaps(const struct cm_array *x, const struct operand *o)
 /* Whether the tape need not know of a change of `tensor` by `source` (NULL: a number) */
 static int is_off_tape(const struct cm_storage *tensor, const struct cm_storage *source)
 {
-    return !cm_grad_enabled() || (cm_is_alone(tensor) && (!source || cm_is_alone(source)));
+    return !cm_grad_enabled() ||
+           (cm_is_alone(tensor) && (!source || cm_is_alone(source)));
 }
 
 /* (tensor, factor): tensor * factor, a number, as a new Tensor; None where the tape must
