@@ -387,6 +387,28 @@ def test_attributes_have_names(name):
         nn.Module.__getattribute__(nn.Linear(2, 2), name)
 
 
+class Forwards(ours.Module):
+    """Asks the module within for what it lacks."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.inner, name)
+
+
+def test_a_module_that_asks_another_one_for_attributes_is_copied():
+    model = Forwards(ours.Linear(2, 3))
+    for make in (copy.copy, copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))):
+        twin = make(model)
+        assert twin.in_features == 2
+        assert plain(twin.state_dict()) == plain(model.state_dict())
+
+
 def test_attributes_of_subclasses_with_their_own_access():
     def program(nn, t):
         class Own(nn.Module):

@@ -111,6 +111,10 @@ class Module(_core.Attributes):
         if name not in known and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # in the class: a __getattr__ that asks another module would be asked for it too early
+        self.__dict__.update(state)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if (
             isinstance(value, Parameter)
