@@ -23,27 +23,17 @@ struct product {
     struct cm_work work;
 };
 
-/* A part has at least so many rows, and so many multiplications: some 100 us of them, twice
-   what a thread takes to wake. Columns are cut between cache lines. */
+/* A part has at least so many rows, and so many multiplications: some 100 us of them where
+   no zeros are skipped, twice what a thread takes to wake. Columns are cut between cache
+   lines. */
 enum { PART_ROWS = 64, PART_PRODUCTS = 4 << 20, PART_COLUMNS = 16 };
 
-/* The pool, where such a product is large enough for several threads; else NULL */
-static struct cm_pool *pool_for(struct cm_state *state, struct sizes n)
+/* How many parts such a product is large enough for */
+static double most_parts(struct sizes n)
 {
-    const double products = (double)n.B * (double)n.I * (double)n.O;
-    const int large = n.B >= 2 * PART_ROWS && products >= 2.0 * PART_PRODUCTS;
-    return large && state->threads > 1 ? cm_pool_of(state) : NULL;
-}
-
-static int parts_of(const struct cm_pool *pool, struct sizes n)
-{
-    const double products = (double)n.B * (double)n.I * (double)n.O;
-    double parts = cm_pool_threads(pool);
-    if (parts > (double)n.B / PART_ROWS)
-        parts = (double)n.B / PART_ROWS;
-    if (parts > products / PART_PRODUCTS)
-        parts = products / PART_PRODUCTS;
-    return parts > 1 ? (int)parts : 1;
+    const double rows = (double)n.B / PART_ROWS;
+    const double products = (double)n.B * (double)n.I * (double)n.O / PART_PRODUCTS;
+    return rows < products ? rows : products;
 }
 
 /* Where part i of n things begins; parts begin at multiples of `unit` */
@@ -99,8 +89,11 @@ static int run(struct product *p, struct cm_state *state,
                ptrdiff_t factors)
 {
     const struct sizes n = p->n;
-    struct cm_pool *pool = pool_for(state, n);
-    p->parts = parts_of(pool, n);
+    const double most = most_parts(n);
+    struct cm_pool *pool = state->threads > 1 && most >= 2 ? cm_pool_of(state) : NULL;
+    p->parts = cm_pool_threads(pool);
+    if (p->parts > most)
+        p->parts = most > 1 ? (int)most : 1;
     if (cm_take_work(&p->work, state, p->parts) < 0)
         return -1;
     PyThreadState *saved = cm_unlock_gil((double)n.B * (double)n.I * (double)n.O);

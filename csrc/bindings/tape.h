@@ -56,8 +56,8 @@ static inline struct cm_node *cm_node_of(PyObject *self)
 
 /* Whether this thread records operations. */
 int cm_grad_enabled(void);
-/* Whether no operation on it would be recorded, or it would at least leave no trace:
-   neither it nor what it looks at requires grad. */
+/* Whether no operation on it is recorded, and no history but its own is in question: it
+   does not require grad, and is no view. */
 static inline int cm_is_alone(const struct cm_storage *tensor)
 {
     return !tensor->requires_grad && tensor->view == Py_None;

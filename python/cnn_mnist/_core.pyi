@@ -147,8 +147,8 @@ class Node:
     name() : torch's name of the gradient. gradients : gradient of the result -> gradients of the
     inputs; None once freed. saved : (version list, version) of each Tensor whose value
     `gradients` uses: a value that changed since must not be. retained : weak reference to the
-    result, if `retain_grad()` was called on it. next_functions : (where its gradient goes, 0) of each
-    input.
+    result, if `retain_grad()` was called on it. next_functions : (where its gradient goes, 0) of
+    each input.
     """
 
     def name(self) -> str: ...

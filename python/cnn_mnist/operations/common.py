@@ -33,7 +33,7 @@ def cast(tensor: Storage, dtype: np.dtype[Any]) -> Tensor:
     if x.dtype.kind != "f" and x.flags.c_contiguous:
         return wrap(x.astype(dtype))
     converted = laid_out(quiet(x.astype, dtype), x)
-    if dtype.kind != "f" or x.dtype.kind != "f":
+    if dtype.kind != "f":
         return wrap(converted)
     before = x.dtype
     return record(converted, "ToCopyBackward0", (tensor,), lambda g: (g.astype(before),))

@@ -84,9 +84,9 @@ def mean(
 ) -> Tensor:
     """Mean of all elements, or along `dim`. Integers raise: write x.float().mean()."""
     if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
-        out = _core.mean(input)
-        if out is not None:
-            return out
+        found = _core.mean(input)
+        if found is not None:
+            return found
     dim = either("dim", dim, "axis", axis, None)
     keepdim = keeps(keepdim, keepdims)
     if dtype is not None:
@@ -100,10 +100,10 @@ def mean(
     axes = _axes(x, dim)
     shape, count = x.shape, _count(x, axes)
     total = _add_up(x, axes, keepdim)
-    mean = compute(_core.div, np.divide, total, np.asarray(count, x.dtype))
+    out = compute(_core.div, np.divide, total, np.asarray(count, x.dtype))
     name = "MeanBackward0" if dim is None else "MeanBackward1"
     return record(
-        mean, name, (input,), lambda g: (_spread(g / g.dtype.type(count), shape, axes, keepdim),)
+        out, name, (input,), lambda g: (_spread(g / g.dtype.type(count), shape, axes, keepdim),)
     )
 
 
