@@ -83,7 +83,7 @@ def mean(
     keepdims: bool | None = None,
 ) -> Tensor:
     """Mean of all elements, or along `dim`. Integers raise: write x.float().mean()."""
-    if dim is None and axis is None and dtype is None and not (keepdim or keepdims):
+    if dim is None and axis is None and dtype is None and keepdim is False and keepdims is None:
         found = _core.mean(input)
         if found is not None:
             return found
@@ -335,7 +335,7 @@ def argmax(
     keepdims: bool | None = None,
 ) -> Tensor:
     """Index of the largest element, the first of equal ones; nan counts as the largest."""
-    if axis is None and not (keepdim or keepdims):
+    if axis is None and keepdim is False and keepdims is None:
         found = _core.argmax_along(input, dim)
         if found is not None:
             return found
