@@ -237,27 +237,55 @@ def test_one_hot() -> None:
         assert isinstance(F.one_hot(cnn_mnist.tensor(labels), classes), cnn_mnist.Tensor)
 
 
-@pytest.mark.usefixtures("isa")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    ("rows", "inputs", "outputs", "share"),
-    [(512, 784, 50, 0.2), (513, 784, 50, 1), (129, 1000, 300, 1), (1000, 70, 130, 0.1)],
-)
-def test_linear_has_the_same_bits_for_every_number_of_threads(rows, inputs, outputs, share, dtype):
-    random = np.random.default_rng(rows)
-    x = (random.normal(size=(rows, inputs)) * (random.random((rows, inputs)) < share)).astype(dtype)
-    w, g = (random.normal(size=(outputs, n)).astype(dtype) for n in (inputs, rows))
+def by_threads(g, x, w):
+    """linear and its gradients on one thread; on 2, 3 and 5 the bits are the same."""
     before = cnn_mnist.get_num_threads()
     try:
         results = []
         for threads in (1, 2, 3, 5):
             cnn_mnist.set_num_threads(threads)
-            results.append((F.linear(x, w, w[:, 0]), *F.linear_backward(g.T, x, w)))
+            results.append((F.linear(x, w, w[:, 0]), *F.linear_backward(g, x, w)))
     finally:
         cnn_mnist.set_num_threads(before)
     for result in results[1:]:
         assert all(a.tobytes() == b.tobytes() for a, b in zip(result, results[0], strict=True))
+    return results[0]
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("rows", "inputs", "outputs", "share"),
+    [
+        (512, 784, 50, 0.2),
+        (513, 784, 50, 1),
+        (129, 1000, 300, 1),
+        (1000, 70, 130, 0.1),
+        (300, 15, 3000, 1),
+    ],
+)
+def test_linear_has_the_same_bits_for_every_number_of_threads(rows, inputs, outputs, share, dtype):
+    random = np.random.default_rng(rows)
+    x = (random.normal(size=(rows, inputs)) * (random.random((rows, inputs)) < share)).astype(dtype)
+    w, g = (random.normal(size=(outputs, n)).astype(dtype) for n in (inputs, rows))
+    results = by_threads(g.T, x, w)
     expected = (x.astype(float) @ w.T + w[:, 0], g.T.astype(float) @ w, g.astype(float) @ x)
-    for got, right in zip(results[0], expected, strict=False):
+    for got, right in zip(results, expected, strict=False):
         size = np.abs(right).max()
         assert np.abs(got - right).max() <= 1000 * np.finfo(dtype).eps * size
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("place", [0, -1])
+def test_zeros_are_skipped_in_all_parts_or_in_none(place):
+    """Rows of very different density; then a factor that is infinite where one part sees it."""
+    random = np.random.default_rng(7)
+    x = random.normal(size=(600, 784)).astype(np.float32)
+    x[100:] *= random.random((500, 784)) < 0.02
+    w, g = (random.normal(size=shape).astype(np.float32) for shape in [(50, 784), (600, 50)])
+    by_threads(g, x, w)
+    w[place, place], g[place, place] = np.inf, np.inf
+    got = by_threads(g, x, w)
+    x, w, g = (torch.tensor(array) for array in (x, w, g))
+    for ours, right in zip(got, (TF.linear(x, w, w[:, 0]), g @ w, g.T @ x), strict=False):
+        np.testing.assert_allclose(ours, right.numpy(), 1e-3, 1e-3)

@@ -61,7 +61,8 @@ int cm_threads_init(struct cm_state *state);
 /* The pool, created at the first call. NULL where memory is short: one thread, then. */
 struct cm_pool *cm_pool_of(struct cm_state *state);
 
-/* Scratch for at least so many threads; -1 with MemoryError. With the GIL held. */
+/* Scratch for so many threads, fewer where memory is short; -1 with MemoryError where it
+   is too short for one. With the GIL held. */
 int cm_take_work(struct cm_work *work, struct cm_state *state, int threads);
 void cm_give_work(struct cm_state *state, struct cm_work work);
 

@@ -121,10 +121,10 @@ static PyObject *mean(PyObject *module, PyObject *tensor)
 
 /* (function, x, y): function, of NumPy, of two Tensors of the same shape and type, as a
    Tensor off the tape; None where they differ or are floats. */
-static PyObject *of_integers(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *compare_integers(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
     const struct cm_tape *tape = &cm_state_of(module)->tape;
-    if (cm_check_count("of_integers", nargs, 3) < 0)
+    if (cm_check_count("compare_integers", nargs, 3) < 0)
         return NULL;
     if (!PyObject_TypeCheck(args[1], tape->storage_type) ||
         !PyObject_TypeCheck(args[2], tape->storage_type))
@@ -133,7 +133,12 @@ static PyObject *of_integers(PyObject *module, PyObject *const *args, Py_ssize_t
                               cm_storage_of(args[2])->array};
     if (!cm_ndarrays_are_like_integers(pair[0], pair[1]))
         Py_RETURN_NONE;
-    return cm_wrap_new(tape->tensor_type, PyObject_Vectorcall(args[0], pair, 2, NULL));
+    Py_INCREF(pair[0]); /* another thread may give the Tensors other arrays */
+    Py_INCREF(pair[1]);
+    PyObject *result = PyObject_Vectorcall(args[0], pair, 2, NULL);
+    Py_DECREF(pair[0]);
+    Py_DECREF(pair[1]);
+    return cm_wrap_new(tape->tensor_type, result);
 }
 
 PyMethodDef cm_functional_methods[] = {
@@ -144,6 +149,6 @@ PyMethodDef cm_functional_methods[] = {
     {"sum", sum, METH_O, "sum(input, /)\n--\n\n"},
     {"log", logarithm, METH_O, "log(input, /)\n--\n\n"},
     {"mean", mean, METH_O, "mean(tensor, /)\n--\n\n"},
-    {"of_integers", CM_FASTCALL(of_integers), "of_integers(function, x, y, /)\n--\n\n"},
+    {"compare_integers", CM_FASTCALL(compare_integers), "compare_integers(function, x, y, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };

@@ -36,11 +36,12 @@ static double most_parts(struct sizes n)
     return rows < products ? rows : products;
 }
 
-/* Where part i of n things begins; parts begin at multiples of `unit` */
+/* Where part i of n things begins: at the multiple of `unit` next to its share */
 static ptrdiff_t part_begin(const struct product *p, ptrdiff_t n, ptrdiff_t i,
                             ptrdiff_t unit)
 {
-    return i == p->parts ? n : n * i / p->parts / unit * unit;
+    const ptrdiff_t begin = (n * i / p->parts + unit / 2) / unit * unit;
+    return i == p->parts || begin > n ? n : begin;
 }
 
 static void forward_part(void *user, ptrdiff_t i, int thread)
@@ -96,6 +97,8 @@ static int run(struct product *p, struct cm_state *state,
         p->parts = most > 1 ? (int)most : 1;
     if (cm_take_work(&p->work, state, p->parts) < 0)
         return -1;
+    if (p->parts > p->work.threads) /* memory is short */
+        p->parts = p->work.threads;
     PyThreadState *saved = cm_unlock_gil((double)n.B * (double)n.I * (double)n.O);
     p->skip = factor && CM_CALL(p->isa, p->type, skips_zeros, (const void *)p->x, n.B,
                                 n.I, n.O, (const void *)factor, factors);

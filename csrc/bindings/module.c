@@ -12,8 +12,10 @@ int cm_take_work(struct cm_work *work, struct cm_state *state, int threads)
     if (work->threads >= threads)
         return 0;
     free(work->memory);
-    work->memory = aligned_alloc(64, (size_t)threads * CM_WORK_BYTES);
-    work->threads = work->memory ? threads : 0;
+    do
+        work->memory = aligned_alloc(64, (size_t)threads * CM_WORK_BYTES);
+    while (!work->memory && (threads /= 2) > 0);
+    work->threads = threads;
     if (!work->memory)
         PyErr_NoMemory();
     return work->memory ? 0 : -1;
@@ -21,6 +23,10 @@ int cm_take_work(struct cm_work *work, struct cm_state *state, int threads)
 
 void cm_give_work(struct cm_state *state, struct cm_work work)
 {
+    if (state->work.threads > work.threads) { /* another call was the first to end */
+        free(work.memory);
+        return;
+    }
     free(state->work.memory);
     state->work = work;
 }

@@ -192,7 +192,8 @@ static PyObject *node_name(PyObject *self, PyObject *Py_UNUSED(none))
     return Py_NewRef(cm_node_of(self)->name);
 }
 
-/* ((node, AccumulateGrad or None; 0), ...): where gradients go, as torch lists it */
+/* ((node, AccumulateGrad or None; 0), ...): where gradients go, in the order in which this
+   node hands them out; linear and cross_entropy are two nodes in torch, one here */
 static PyObject *node_next(PyObject *self, void *Py_UNUSED(closure))
 {
     const struct cm_state *state = PyType_GetModuleState(Py_TYPE(self));

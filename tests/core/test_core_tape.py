@@ -148,19 +148,19 @@ def test_argmax_along_the_last_dimension_only():
         _core.argmax_along(x)
 
 
-def test_functions_of_integers_are_of_one_type_and_shape():
+def test_compare_integers_is_for_one_type_and_shape():
     x, y = cnn_mnist.arange(6), cnn_mnist.tensor([0, 2, 2, 3, 5, 5])
-    assert _core.of_integers(np.equal, x, y).tolist() == [True, False, True, True, False, True]
-    same = _core.of_integers(np.equal, x == y, x == y)
+    assert _core.compare_integers(np.equal, x, y).tolist() == [True, False, True, True, False, True]
+    same = _core.compare_integers(np.equal, x == y, x == y)
     assert same.dtype is cnn_mnist.bool and same.all()
     for other in (x.float(), x.int(), x[:3], x[::1][:, None], x.numpy(), 3, None):
-        assert _core.of_integers(np.equal, x, other) is None
-    assert _core.of_integers(np.equal, x[::2], y[::2]) is None
-    assert _core.of_integers(np.equal, leaf(), leaf()) is None
+        assert _core.compare_integers(np.equal, x, other) is None
+    assert _core.compare_integers(np.equal, x[::2], y[::2]) is None
+    assert _core.compare_integers(np.equal, leaf(), leaf()) is None
     with pytest.raises(TypeError, match="not callable"):
-        _core.of_integers(None, x, y)
-    with pytest.raises(TypeError, match="of_integers"):
-        _core.of_integers(np.equal, x)
+        _core.compare_integers(None, x, y)
+    with pytest.raises(TypeError, match="compare_integers"):
+        _core.compare_integers(np.equal, x)
 
 
 def test_in_place_refuses_what_overlaps_in_part():

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _compare(function: Callable[..., Any], input: Any, other: Any) -> Tensor:
-    result = _core.of_integers(function, input, other)
+    result = _core.compare_integers(function, input, other)
     if result is None:
         _, _, x, y = pair(input, other)
         result = wrap(broadcast(function, x, y))
