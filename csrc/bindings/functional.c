@@ -121,7 +121,8 @@ static PyObject *mean(PyObject *module, PyObject *tensor)
 
 /* (function, x, y): function, of NumPy, of two Tensors of the same shape and type, as a
    Tensor off the tape; None where they differ or are floats. */
-static PyObject *compare_integers(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *compare_integers(PyObject *module, PyObject *const *args,
+                                  Py_ssize_t nargs)
 {
     const struct cm_tape *tape = &cm_state_of(module)->tape;
     if (cm_check_count("compare_integers", nargs, 3) < 0)
@@ -149,6 +150,7 @@ PyMethodDef cm_functional_methods[] = {
     {"sum", sum, METH_O, "sum(input, /)\n--\n\n"},
     {"log", logarithm, METH_O, "log(input, /)\n--\n\n"},
     {"mean", mean, METH_O, "mean(tensor, /)\n--\n\n"},
-    {"compare_integers", CM_FASTCALL(compare_integers), "compare_integers(function, x, y, /)\n--\n\n"},
+    {"compare_integers", CM_FASTCALL(compare_integers),
+     "compare_integers(function, x, y, /)\n--\n\n"},
     {NULL, NULL, 0, NULL},
 };
