@@ -202,6 +202,29 @@ EARLIER_VIEWS = [
 ]  # fmt: skip
 
 
+# rows of an iteration, and views made under no_grad, must not change under recording
+FIXED_VIEWS = [
+    f"w = T.ones(2, 3, requires_grad=True); s = T.ones(3, requires_grad=True); {base}; {view}; {change}"
+    "\nout = y, y.requires_grad; (y * y).sum().backward() if y.requires_grad else None; out = out, w.grad, s.grad"
+    for base in ("y = w * 1", "y = T.ones(2, 3)")
+    for view in (
+        "p, q = y", "p, q = y; p = p.view(3)", "p, q = y.t()[:, :2].t()",
+        "no = T.no_grad(); no.__enter__(); p = y[0]; no.__exit__(None, None, None)",
+        "no = T.no_grad(); no.__enter__(); p = y.t(); no.__exit__(None, None, None); p = p[:, 1]",
+    )
+    for change in (
+        "p.add_(1)", "p += s", "p[0] = 2", "p[:] = s", "p.zero_()", "p[:2].mul_(s[0])", "p = p + s; p += 1",
+        "p = p.detach(); p += 1", "y += s; y = y * p.requires_grad", "y += s; y = y * p", "y[1] = s; y = y + p[0]",
+        "\nwith T.no_grad(): p *= 2",
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", FIXED_VIEWS)
+def test_fixed_views(code: str) -> None:
+    agree(code)
+
+
 @pytest.mark.parametrize("code", EARLIER_VIEWS)
 def test_earlier_views(code: str) -> None:
     agree(code)

@@ -31,9 +31,10 @@ static int update_view(const struct cm_tape *tape, PyObject *tensor)
     PyObject *view = cm_storage_of(tensor)->view;
     if (view == Py_None)
         return 0;
-    if (!view || !PyTuple_Check(view) || PyTuple_GET_SIZE(view) != 3 ||
+    if (!view || !PyTuple_Check(view) || PyTuple_GET_SIZE(view) != 4 ||
         check_storage(tape, PyTuple_GET_ITEM(view, 0)) < 0) {
-        PyErr_SetString(PyExc_TypeError, "_view must be None or (root, steps, node)");
+        PyErr_SetString(PyExc_TypeError,
+                        "_view must be None or (root, steps, node, fixed)");
         return -1;
     }
     if (cm_storage_of(PyTuple_GET_ITEM(view, 0))->node == PyTuple_GET_ITEM(view, 2))

@@ -14,7 +14,7 @@ struct cm_storage {
     PyObject *node;  /* that made it; None: a leaf */
     /* [in-place changes], one list for all Tensors over the memory */
     PyObject *version;
-    PyObject *view; /* None or (root, steps, root's node): see tape.py */
+    PyObject *view; /* None or (root, steps, root's node, fixed): tape.py */
     PyObject *weak;
     PyObject *accumulator; /* borrowed; its AccumulateGrad, or NULL: none is alive */
     char requires_grad;

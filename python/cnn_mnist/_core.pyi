@@ -127,8 +127,9 @@ class Storage:
 
     _array : the elements. _grad : Tensor or None. _node : the node that made it, None for a
     leaf. _requires_grad : bool. _changes : [number of in-place changes], one list for all
-    Tensors over the same memory. _view : None, or (root, steps, node): how this
-    looks at root (see tape.py), recorded when root's node was `node`.
+    Tensors over the same memory. _view : None, or (root, steps, node, fixed): how
+    this looks at root (see tape.py), recorded when root's node was `node`; why it must not change
+    in place under recording, or "".
     """
 
     _array: _Array
@@ -136,7 +137,7 @@ class Storage:
     _node: Node | None
     _requires_grad: bool
     _changes: list[int]
-    _view: tuple[Storage, Any, Node | None] | None
+    _view: tuple[Storage, Any, Node | None, str] | None
     grad: Tensor | None
     def __new__(cls, *args: Any, **keywords: Any) -> Self: ...
 

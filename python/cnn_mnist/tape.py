@@ -18,17 +18,28 @@ from typing import Any
 from numpy.typing import NDArray
 
 from . import _core
-from ._core import Node, Storage, edges_of, make_node
+from ._core import Node, Storage, edges_of, grad_enabled, make_node
 from .quiet import quiet
 
 __all__ = [
-    "Array", "Node", "Storage", "backward", "check_grad", "current", "edges_of", "kind_of", "make_node",
-    "record", "recorded", "replay_all", "retain", "spread_all", "succeed", "view", "wants_grad", "wrap",
+    "ONE_OF_MANY", "Array", "Node", "Storage", "backward", "check_grad", "current", "edges_of",
+    "kind_of", "make_node", "record", "recorded", "replay_all", "retain", "spread_all", "succeed", "view", "wants_grad", "wrap",
 ]  # fmt: skip
 
 Array = NDArray[Any]
 # How a view looks at its root: the steps before the last one, then what `view` takes for that.
 Steps = tuple[Any, Callable[[Array], Array], Callable[[Array], Array]] | None
+
+# Why a view, and its base while it is in use, must not change in place under recording.
+_UNRECORDED = (
+    "A view was created in no_grad mode and {} modified inplace with grad mode enabled. Make the "
+    "view and the change both inside the no_grad block, or both outside."
+)
+ONE_OF_MANY = (
+    "An output of Unbind is a view and {} modified inplace. This view is the output of a function "
+    "that returns multiple views. Such functions do not allow the output views to be modified "
+    "inplace. You should replace the inplace operation by an out-of-place one."
+)
 
 wrap: Callable[..., Tensor] = _core.wrap
 record: Callable[..., Tensor] = _core.record
@@ -37,11 +48,13 @@ recorded: Callable[..., Tensor] = _core.recorded
 
 def current(tensor: Storage) -> None:
     """Bring a view's history up to date after its root changed in place under recording."""
-    root, steps, node = tensor._view  # type: ignore[misc]
+    root, steps, node, fixed = tensor._view  # type: ignore[misc]
     if root._node is not node and root._node is not None:
+        if fixed:
+            raise RuntimeError(fixed.format("its base or another view of its base has been"))
         node = make_node("AsStridedBackward0", [root._node], lambda g: (spread_all(steps, g),))
         succeed(tensor, node)
-        tensor._view = (root, steps, root._node)
+        tensor._view = (root, steps, root._node, fixed)
 
 
 def succeed(tensor: Storage, node: Node) -> None:
@@ -63,17 +76,24 @@ def view(
     replay: Callable[[Array], Array],
     name: str,
     spread: Callable[[Array], Array],
+    fixed: str = "",
 ) -> Tensor:
     """The Tensor `replay(tensor)`, which shares memory and version with `tensor`.
 
-    `spread` takes the gradient of the view to the gradient of what it looks at.
+    `spread` takes the gradient of the view to the gradient of what it looks at. `fixed` says why
+    it must not change in place under recording; the same holds of its own views.
     """
     result = record(replay(tensor._array), name, (tensor,), lambda g: (spread(g),))
     result._changes = tensor._changes
     result._requires_grad = tensor.requires_grad  # under no_grad, too, where it is a leaf
-    is_leaf = tensor._requires_grad and tensor._node is None  # and the root of its own views
-    root, steps = (tensor, None) if tensor._view is None or is_leaf else tensor._view[:2]
-    result._view = (root, (steps, replay, spread), root._node)
+    if not grad_enabled():
+        fixed = _UNRECORDED
+    elif not fixed and tensor._view is not None:
+        fixed = tensor._view[3]
+    # a leaf is the root of its own views, if these may change
+    own = tensor._requires_grad and tensor._node is None and not fixed
+    root, steps = (tensor, None) if tensor._view is None or own else tensor._view[:2]
+    result._view = (root, (steps, replay, spread), root._node, fixed)
     return result
 
 

@@ -170,9 +170,8 @@ class Tensor(Operators, Storage):
     # the tape ------------------------------------------------------------------------------
     @property
     def requires_grad(self) -> bool:
-        if self._view is not None:
-            tape.current(self)
-        return self._requires_grad
+        view = self._view  # whose root may have got a history in place
+        return self._requires_grad or (view is not None and view[0]._node is not None)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import _core
 from ..dtypes import of_numpy
-from ..tape import Array, Storage, edges_of, make_node, record, view, wants_grad
+from ..tape import ONE_OF_MANY, Array, Storage, edges_of, make_node, record, view, wants_grad
 from .common import NUMBER, array_like, element, laid_out, quiet, sum_to, to_array
 from .inplace import EMPTY, changed, check_apart, check_overlap, prepare, rebase
 
@@ -50,7 +50,8 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 
 def parts(input: Tensor) -> Iterator[Tensor]:
     """The parts along the first dimension, each a view."""
-    return (_basic(input, (i, ...), "UnbindBackward0") for i in range(len(input._array)))
+    rows = range(len(input._array))
+    return (_basic(input, (i, ...), "UnbindBackward0", ONE_OF_MANY) for i in rows)
 
 
 def _taken(x: Array, arrays: tuple[Any, ...]) -> Array:
@@ -74,8 +75,8 @@ def _taken(x: Array, arrays: tuple[Any, ...]) -> Array:
     return laid_out(out, *(spread(x, out.shape, steps) for steps in (of_x, of_arrays)))
 
 
-def _basic(input: Tensor, picked: Any, name: str) -> Tensor:
-    """The view `input[picked]`."""
+def _basic(input: Tensor, picked: Any, name: str, fixed: str = "") -> Tensor:
+    """The view `input[picked]`; `fixed`: see `view`."""
     shape = input._array.shape
 
     def spread(g: Array) -> Array:
@@ -83,7 +84,7 @@ def _basic(input: Tensor, picked: Any, name: str) -> Tensor:
         dx[picked] = g
         return dx
 
-    return view(input, lambda array: array[picked], name, spread)
+    return view(input, lambda array: array[picked], name, spread, fixed)
 
 
 def setitem(input: Tensor, index: Any, value: Any) -> None:

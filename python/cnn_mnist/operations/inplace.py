@@ -47,23 +47,20 @@ def prepare(tensor: Storage, source: Storage | None = None, part: Array | None =
     if not grad_enabled():
         return False
     wanted = wants_grad(tensor, source) and x.dtype.kind == "f"
-    root = None if tensor._view is None else tensor._view[0]
-    if root is None:
+    if tensor._view is None:
         if tensor._requires_grad and tensor._node is None:
             raise RuntimeError(
                 "a leaf Variable that requires grad is being used in an in-place operation."
             )
-    elif root._requires_grad or tensor._requires_grad:
-        if tensor._node is None and (tensor._requires_grad or root._node is not None):
-            raise RuntimeError(
-                "A view was created in no_grad mode and is being modified inplace with grad mode "
-                "enabled. Write to a copy, or within no_grad."
-            )
-        if root._node is None:
-            raise RuntimeError(
-                "a view of a leaf Variable that requires grad is being used in an in-place "
-                "operation."
-            )
+        return wanted
+    root, _, _, fixed = tensor._view
+    required = root._requires_grad or tensor._requires_grad
+    if fixed and (wanted or required):
+        raise RuntimeError(fixed.format("is being"))
+    if required and root._node is None:
+        raise RuntimeError(
+            "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
     return wanted
 
 
@@ -109,7 +106,7 @@ def rebase(tensor: Storage, node: Node) -> None:
     if view is None:
         succeed(tensor, node)
         return
-    root, steps, _ = view
+    root, steps, *_ = view
     before = root._node
 
     def gradients(g: Array) -> Sequence[Array]:
