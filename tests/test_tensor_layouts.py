@@ -19,6 +19,9 @@ x.t().exp().view(-1); x.t()[1:].exp().stride(); x.abs().t().log().stride(); T.re
 T.zeros(9, 5, 2).transpose(1, 2)[:, :1].expand(9, 3, 5).clone().stride(); c.permute(1, 2, 0)[:, ::2].double().stride(); c.permute(2, 0, 1).clamp(T.ones(3)).stride()
 c.transpose(1, 2).sum(0).view(-1); c.transpose(1, 2)[:, [0, 1]].view(-1); (2 ** c.transpose(1, 2)).view(-1); x.t().clamp(c[:, :3, :2]).stride()
 c[:, [0, 2]].stride(); c[:, :, k].view(-1); x[:, k].is_contiguous(); c[:, 1:, [0, 1]].stride(); c[:, [0, 1], [1, 2]].stride()
+x[None].stride(); x[:, None].stride(); x[..., None].stride(); x.t()[:, None].stride(); v[None, :, None].stride(); v[None].stride(0)
+z[None].stride(); z.unsqueeze(0).stride(); z.stride(); x.expand(1, 1, 2, 3).stride(); e.stride(); e[:, None].stride(); T.ones(3, 0).stride(-2); T.ones(2, 0, 3).stride(); x.stride(2); z.stride(0)
+x[:1].stride(); x[:, :1].stride(); x.view(2, 1, 3).stride(); x.t().view(3, 2, 1).stride(); v.expand(2, 3).stride(); x[:, None].expand(2, 4, 3).stride(); x.sum(0, True)[None].stride()
 """
 
 GRADIENTS = """

@@ -38,7 +38,7 @@ x.permute(); z.permute(()); z.expand(); v.view(); v.reshape()
 
 INDICES = cases("""
 x[0]; x[1, 2]; x[-1]; x[:, 0]; x[:1]; x[0, :2]; x[..., 0]; x[None]; x[:, None]; x[:, None, 0];
-x[5]
+x[5]; x[2**63]; x[0, -2**70]; x[2**63 - 1]; x.unsqueeze(2**63); x.transpose(0, 2**63); x.size(-2**64)
 x[0, 5]; x[0, 0, 0]; x[:5]; x[1:1]; x[::2]; x[::-1]; x[-1:]; z[0]; z[...]; z[None]; z[()]; x[()]
 x[k[0]]; x[zi]; v[k]; v[[0, 2]]; v[range(2)]; x[:, k]; x[k[1:]]; x[[0, 1], [1, 2]]
 x[range(2), T.tensor([0, 2])]; x[[0, 1]]; x[x>0]; x[b]; x[b[0]]; x[:, b[0]]

@@ -133,8 +133,13 @@ class Tensor(Operators, Storage):
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps in elements from one index to the next, of all dimensions or one."""
-        strides = tuple(step // self._array.itemsize for step in self._array.strides)
-        return strides if dim is None else strides[dim]
+        x = self._array
+        steps: list[int] = []
+        row = 1  # elements of all later dimensions: NumPy leaves steps that nobody takes 0
+        for size, step in zip(reversed(x.shape), reversed(x.strides)):
+            steps.insert(0, step // x.itemsize if x.size and (step or size > 1) else row)
+            row = steps[0] * max(size, 1)
+        return tuple(steps) if dim is None else steps[dim]
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in order."""

@@ -20,6 +20,7 @@ from .common import (
     floating_pair,
     own,
     pair,
+    plain,
     quiet,
     sum_to,
     to_array,
@@ -28,10 +29,12 @@ from .common import (
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
+ONE = 1  # the default of alpha; 1.0 and True are no alpha for integers
+
 
 def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input + alpha * other."""
-    if alpha != 1 or alpha is True:
+    if alpha is not ONE:
         other = scaled(input, other, alpha)
     a, b, x, y = pair(input, other)
     shapes = x.shape, y.shape
@@ -46,6 +49,9 @@ def scaled(input: Any, other: Any, alpha: float) -> Tensor:
     """alpha * other in the type of a sum with `input`, which alpha must fit into."""
     _, b, x, _ = pair(input, other)
     dtype = x.dtype
+    alpha = plain(alpha)
+    if not isinstance(alpha, (int, float)):
+        raise TypeError(f"argument 'alpha' must be Number, not {type(alpha).__name__}")
     if isinstance(alpha, bool) and dtype.kind != "b":
         raise RuntimeError("Boolean alpha only supported for Boolean results.")
     if isinstance(alpha, float) and dtype.kind != "f":
@@ -59,7 +65,7 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
     """input - alpha * other."""
     a, b, x, y = pair(input, other)
     refuse_bool(input, other)
-    if alpha != 1 or alpha is True:
+    if alpha is not ONE:
         a, b, x, y = pair(input, scaled(input, other, alpha))
     shapes = x.shape, y.shape
 

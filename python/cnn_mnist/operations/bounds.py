@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dtypes import F32, I64, promote_types, result_type
 from ..tape import Array, Storage, edges_of, kind_of, record, recorded, wrap
-from .common import NUMBER, broadcast, cast, element, laid_out, pair, quiet, sum_to
+from .common import NUMBER, broadcast, cast, element, laid_out, pair, plain, quiet, sum_to
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -39,7 +39,7 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
 
 
 def _clamp(input: Tensor, low: Any, high: Any, function: str, name: str) -> Tensor:
-    low, high = _number(low), _number(high)
+    low, high = plain(low), plain(high)
     for bound, each in (("min", low), ("max", high)):
         if isinstance(each, float) and input._array.dtype.kind != "f":
             input = cast(input, F32)
@@ -62,13 +62,6 @@ def _clamp(input: Tensor, low: Any, high: Any, function: str, name: str) -> Tens
         return (np.where(_inside(x, lower, upper), g, np.zeros_like(g)),)
 
     return record(laid_out(quiet(moved), x), name, (input,), gradients, (input,))
-
-
-def _number(bound: Any) -> Any:
-    """torch takes a 0-d Tensor beside a number as one, unless it requires grad."""
-    if isinstance(bound, Storage) and not bound._array.ndim and not bound._requires_grad:
-        return bound._array.item()
-    return bound.item() if isinstance(bound, np.generic) else bound
 
 
 def _between(input: Tensor, low: Any, high: Any, name: str) -> Tensor:

@@ -51,6 +51,14 @@ def _overflow(kind: np.dtype[Any]) -> RuntimeError:
     return RuntimeError(f"value cannot be converted to type {kind} without overflow")
 
 
+def plain(value: Any) -> Any:
+    """Python's number for NumPy's, and for a 0-d Tensor that does not require grad: torch takes
+    it as one. Anything else as it is."""
+    if isinstance(value, Storage) and not value._array.ndim and not value._requires_grad:
+        return value._array.item()
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def exactly(value: Any) -> Array:
     """A number as a 0-d array that holds it exactly; OverflowError beyond 64 bits."""
     exact = array_of(value)
@@ -229,11 +237,19 @@ def check_dim(dim: Any, ndim: int) -> int:
     index = dim.__index__()
     limit = max(ndim, 1)
     if not -limit <= index < limit:
-        raise IndexError(
+        raise out_of_range(
+            index,
             "Dimension out of range (expected to be in range of "
-            f"[{-limit}, {limit - 1}], but got {index})"
+            f"[{-limit}, {limit - 1}], but got {index})",
         )
     return index % limit  # type: ignore[no-any-return]
+
+
+def out_of_range(index: int, text: str) -> Exception:
+    """IndexError with this text; ValueError beyond 64 bits, as torch's."""
+    if -(2**63) <= index < 2**63:
+        return IndexError(text)
+    return ValueError(f"Overflow when unpacking long long: {text}")
 
 
 def check_dims(dim: Any, ndim: int) -> tuple[int, ...]:

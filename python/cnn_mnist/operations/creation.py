@@ -19,6 +19,7 @@ from .common import (
     check_range,
     laid_out,
     new_shape,
+    plain,
     quiet,
     size_given,
     to_array,
@@ -248,10 +249,7 @@ def arange(
     if end is None:
         start, end = 0, start
     start = 0 if start is None else start
-    start, end, step = (
-        each.item() if isinstance(each, (Storage, np.number)) else each
-        for each in (start, end, step)
-    )
+    start, end, step = map(plain, (start, end, step))
     for each in (start, end, step):
         if not isinstance(each, (int, float)):
             raise TypeError(f"arange(): expected numbers, got {type(each).__name__}")

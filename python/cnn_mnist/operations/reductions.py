@@ -223,9 +223,10 @@ def _extremes_text(name: str, values: Any, indices: Any) -> str:
 
 def max(
     input: Tensor,
-    dim: Any = None,
+    dim_or_other: Any = None,
     keepdim: bool = False,
     *,
+    dim: Any = None,
     axis: Any = None,
     keepdims: bool | None = None,
     other: Any = None,
@@ -236,18 +237,20 @@ def max(
 
     Equal largest elements share the gradient; along `dim` the index returned gets all.
     """
-    if isinstance(dim, Storage) and other is None and not keepdim:
-        dim, other = None, dim
+    if isinstance(dim_or_other, Storage) and dim is other is None and not keepdim:
+        dim_or_other, other = None, dim_or_other
     if other is not None:
         return maximum(input, other)
+    dim = either("dim", dim, "dim", dim_or_other, None)
     return _extreme(input, dim, keepdim, axis, keepdims, "max", np.max, np.argmax, MaxAlongDim)
 
 
 def min(
     input: Tensor,
-    dim: Any = None,
+    dim_or_other: Any = None,
     keepdim: bool = False,
     *,
+    dim: Any = None,
     axis: Any = None,
     keepdims: bool | None = None,
     other: Any = None,
@@ -258,10 +261,11 @@ def min(
 
     Equal smallest elements share the gradient; along `dim` the index returned gets all.
     """
-    if isinstance(dim, Storage) and other is None and not keepdim:
-        dim, other = None, dim
+    if isinstance(dim_or_other, Storage) and dim is other is None and not keepdim:
+        dim_or_other, other = None, dim_or_other
     if other is not None:
         return minimum(input, other)
+    dim = either("dim", dim, "dim", dim_or_other, None)
     return _extreme(input, dim, keepdim, axis, keepdims, "min", np.min, np.argmin, MinAlongDim)
 
 
@@ -278,8 +282,6 @@ def _extreme(
 ) -> Any:
     dim = either("dim", dim, "axis", axis, None)
     keepdim = keeps(keepdim, keepdims)
-    if isinstance(dim, Storage):
-        raise TypeError(f"{name}(): argument 'dim' must be int, not Tensor")
     x = input._array
     title = name.capitalize()
     if dim is not None:
