@@ -127,24 +127,23 @@ static int check_dimensions(const struct cm_array *x, const struct cm_array *wei
 }
 
 /* torch's sentence, and what it means in the caller's terms */
-static int check_features(const struct cm_array *x, const struct cm_array *weight,
-                          struct sizes n)
+static int check_features(const struct cm_array *weight, struct sizes n)
 {
     const ptrdiff_t features = weight->shape[weight->ndim - 1];
     if (n.I == features)
         return 0;
-    PyObject *got = cm_shape_list(weight->ndim, weight->shape);
-    if (got && weight->ndim == 2)
+    PyObject *shape = cm_shape_list(weight->ndim, weight->shape);
+    if (shape && weight->ndim == 2)
         PyErr_Format(PyExc_RuntimeError,
                      "mat1 and mat2 shapes cannot be multiplied (%zdx%zd and %zdx%zd): "
-                     "weight: expected shape [O, %zd], got %R",
-                     n.B, n.I, features, n.O, n.I, got);
-    else if (got)
+                     "input: expected last dimension %zd, as of weight %R, got %zd",
+                     n.B, n.I, features, n.O, features, shape, n.I);
+    else if (shape)
         PyErr_Format(PyExc_RuntimeError,
                      "size mismatch, got input (%zd), mat (%zdx%zd), vec (%zd): "
-                     "weight: expected shape [%zd], got %R",
-                     n.B, n.B, n.I, features, x->shape[x->ndim - 1], got);
-    Py_XDECREF(got);
+                     "input: expected last dimension %zd, as of weight %R, got %zd",
+                     n.B, n.B, n.I, features, features, shape, n.I);
+    Py_XDECREF(shape);
     return -1;
 }
 
@@ -193,7 +192,7 @@ static PyObject *linear(PyObject *module, PyObject *const *args, Py_ssize_t narg
     for (int i = 0; i < x.ndim - 1; i++)
         n.B *= shape[i] = x.shape[i];
     shape[x.ndim - 1] = n.O;
-    if (check_features(&x, &weight, n) < 0 ||
+    if (check_features(&weight, n) < 0 ||
         (bias.object && check_bias(&bias, &x, &weight) < 0) ||
         cm_array_check_float(&x, "linear") < 0 || cm_array_settle(&x) < 0 ||
         cm_array_settle(&weight) < 0 || (bias.object && cm_array_settle(&bias) < 0) ||

@@ -52,8 +52,9 @@ int cm_threads_init(struct cm_state *state)
     long n = strtol(text, &end, 10);
     if (*end || n < 1 || n > INT_MAX) {
         PyErr_Format(PyExc_ValueError,
-                     "CNN_MNIST_NUM_THREADS: expected a positive integer, got '%s'",
-                     text);
+                     "CNN_MNIST_NUM_THREADS: expected a positive integer up to %d, "
+                     "got '%s'",
+                     INT_MAX, text);
         return -1;
     }
     state->threads = (int)n;

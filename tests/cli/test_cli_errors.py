@@ -83,6 +83,19 @@ def test_unknown_argument_shows_the_usage_of_its_command(line, run):
 
 
 @pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("train --epoch 1", "--epochs"), ("train --batchsize=8", "--batch-size"),
+        ("train --decay 0.1", "--weight-decay"), ("predict m x --probs", "--probabilities"),
+        ("bench --thread 1", "--threads"), ("info 3", None), ("train --xyz", None),
+    ],
+)  # fmt: skip
+def test_unknown_argument_names_the_nearest_option(line, meant, run):
+    _, _, err = run(*line.split())
+    assert err.rstrip().endswith(f" (did you mean {meant}?)" if meant else line.split()[-1])
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("--epochs x", "--epochs: expected a whole number from 1 to 2**63 - 1, got 'x'"),
@@ -121,7 +134,7 @@ sys.exit(", ".join(late & set(sys.modules)))
     ("name", "value", "message"),
     [
         ("CNN_MNIST_ISA", "foo", "unknown instruction-set path 'foo'"),
-        ("CNN_MNIST_NUM_THREADS", "x", "expected a positive integer, got 'x'"),
+        ("CNN_MNIST_NUM_THREADS", "x", "expected a positive integer up to 2147483647, got 'x'"),
     ],
 )
 def test_environment_that_prevents_the_import(name, value, message, monkeypatch):

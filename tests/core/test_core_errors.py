@@ -103,12 +103,15 @@ LIKE_TORCH = [
     (lambda m: m.linear(f32(2, 3), f32(2, 4, 3), None), "weight': expected at most 2 dimensions"),
     (
         lambda m: m.linear(f32(2, 3), f32(4, 5), None),
-        "cannot be multiplied (2x3 and 5x4): weight: expected shape [O, 3], got [4, 5]",
+        "cannot be multiplied (2x3 and 5x4): input: expected last dimension 5, as of weight [4, 5], got 3",
     ),
     (lambda m: m.linear(f32(3), f32(4, 5), None), "cannot be multiplied (1x3 and 5x4)"),
     (lambda m: m.linear(f32(2, 2, 3), f32(4, 5), None), "cannot be multiplied (4x3 and 5x4)"),
     (lambda m: m.linear(f32(2, 3), f32(5), None), "size mismatch, got input (2), mat (2x3), vec"),
-    (lambda m: m.linear(f32(3), f32(5), None), "weight: expected shape [3], got [5]"),
+    (
+        lambda m: m.linear(f32(3), f32(5), None),
+        "input: expected last dimension 5, as of weight [5], got 3",
+    ),
     (lambda m: m.linear(f32(2, 3), f32(4, 3), f32(5)), "bias': expected shape [4], got [5]"),
     (lambda m: m.linear(f32(2, 3), f32(3), f32()), "takes a bias only with a 1-D input"),
     (lambda m: m.linear(f32(3), f32(3), f32(1)), "bias': expected shape [], got [1]"),

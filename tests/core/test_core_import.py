@@ -76,7 +76,7 @@ def test_environment_sets_the_threads():
 @pytest.mark.parametrize("value", ["0", "-1", "x", "3 ", "99999999999999999999"])
 def test_environment_with_a_wrong_number_of_threads(value):
     last = run("import cnn_mnist._core", CNN_MNIST_NUM_THREADS=value)
-    expected = f"CNN_MNIST_NUM_THREADS: expected a positive integer, got '{value}'"
+    expected = f"CNN_MNIST_NUM_THREADS: expected a positive integer up to 2147483647, got '{value}'"
     assert last == f"ValueError: {expected}"
 
 
