@@ -64,7 +64,9 @@ RIGHT = {
     ),
     "mean": lambda: (_core.mean(cnn_mnist.ones(3)), _core.mean(leaf() * 2)),
     "argmax_along": lambda: (_core.argmax_along(leaf(), 1), _core.argmax_along(leaf(), 0)),
-    "compare_integers": lambda: _core.compare_integers(np.equal, cnn_mnist.arange(3), cnn_mnist.arange(3)),
+    "compare_integers": lambda: _core.compare_integers(
+        np.equal, cnn_mnist.arange(3), cnn_mnist.arange(3)
+    ),
     "missing": lambda: (hasattr(MODEL, "missing"), MODEL.__getattr__("0")),
     "div of others": lambda: (_core.div(X.T, SWAPPED), _core.div_(leaf(), X)),
     "number": lambda: (_core.number(0.5, X), _core.number(0.5, TARGET)),
@@ -116,7 +118,9 @@ WRONG = {
     "add": lambda: _core.add(X, SWAPPED, X),
     "number": lambda: _core.number("a", X),
     "wrap": lambda: _core.wrap(X, X),
-    "compare_integers": lambda: _core.compare_integers(None, cnn_mnist.arange(3), cnn_mnist.arange(3)),
+    "compare_integers": lambda: _core.compare_integers(
+        None, cnn_mnist.arange(3), cnn_mnist.arange(3)
+    ),
     "missing": lambda: MODEL.missing,
     "edges_of": lambda: _core.edges_of([leaf().requires_grad_(), X]),
     "make_node": lambda: _core.make_node("A", X, None),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 array_of = np.array
 NUMBER = (int, float, np.integer, np.floating, np.bool_)  # what torch takes as a number
+_FEW_ROWS = 16  # torch, too, adds so many one by one
 _EXACT = 2**53  # doubles hold all smaller whole numbers
 _F32_LARGEST = float(np.finfo(F32).max)
 
@@ -226,7 +227,23 @@ def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
     axes = tuple(range(lead)) + tuple(
         lead + dim for dim, size in enumerate(shape) if size == 1 and g.shape[lead + dim] != 1
     )
-    return np.add.reduce(g, axis=axes, keepdims=True).reshape(shape)
+    return sum_over(g, axes).reshape(shape)
+
+
+def sum_over(x: Array, axes: tuple[int, ...], keepdim: bool = False) -> Array:
+    """Sum of floats over `axes`; it lies in memory row after row.
+
+    NumPy adds neighbours in pairs but rows one by one, which costs float32 a digit from a hundred
+    rows on: many rows are added by the kernel that keeps what its additions round off.
+    """
+    rest = tuple(dim for dim in range(x.ndim) if dim not in axes)
+    rows = math.prod(x.shape[dim] for dim in axes)
+    if rows <= _FEW_ROWS or x.transpose(rest + axes).flags.c_contiguous:
+        return np.asarray(quiet(lambda: x.sum(axis=axes, keepdims=keepdim)), x.dtype, "C")
+    columns = x.transpose(axes + rest).reshape(rows, x.size // rows)
+    total = np.asarray(_core.linear_backward(columns, None, None, False, False, True)[2])
+    shape = [1 if dim in axes else n for dim, n in enumerate(x.shape) if keepdim or dim in rest]
+    return total.reshape(shape)
 
 
 # dimensions --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from .. import _core
 from ..dtypes import I64, of_numpy, to_numpy
 from ..tape import Array, Storage, record, wants_grad, wrap
 from .bounds import maximum, minimum
-from .common import cast, check_bool, check_dim, check_dims, compute, either, keeps, quiet
+from .common import cast, check_bool, check_dim, check_dims, compute, either, keeps, quiet, sum_over
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -36,13 +36,9 @@ def _axes(x: Array, dim: Any) -> tuple[int, ...]:
 
 
 def _add_up(x: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
-    """Sum of floats. Adding many rows one by one would lose digits of float32: float64 does it."""
-    if len(axes) == x.ndim and not keepdim and x.itemsize >= 4:
+    if len(axes) == x.ndim and not keepdim:
         return _core.sum(x)
-    rows = axes and x.shape[axes[0]] > 512 and axes[-1] != x.ndim - 1
-    dtype = np.float64 if rows and x.dtype != np.float64 else x.dtype
-    total = quiet(lambda: x.sum(axis=axes, dtype=dtype, keepdims=keepdim))
-    return np.asarray(total, x.dtype, "C")
+    return sum_over(x, axes, keepdim)
 
 
 def sum(
@@ -128,7 +124,8 @@ def var(
 
     d var = 2 (x - mean) dx / (n - correction).
     """
-    value, gradients = _variance("var", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    wide, gradients = _variance("var", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    value = quiet(np.asarray, wide, input._array.dtype, "C")
     return record(value, "VarBackward0", (input,), lambda g: (gradients(g),), (input,))
 
 
@@ -143,8 +140,8 @@ def std(
     keepdims: bool | None = None,
 ) -> Tensor:
     """Standard deviation: the square root of `var`; d std = d var / (2 std), 0 where std is 0."""
-    value, gradients = _variance("std", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    y = np.sqrt(value)
+    wide, gradients = _variance("std", input, dim, unbiased, keepdim, correction, axis, keepdims)
+    y = np.asarray(np.sqrt(wide), input._array.dtype, "C")  # the variance may be too small for it
 
     def of_std(g: Array) -> tuple[Array]:
         return (gradients(np.where(y == 0, np.zeros_like(g), g / (2 * y))),)
@@ -162,6 +159,7 @@ def _variance(
     axis: Any,
     keepdims: bool | None,
 ) -> tuple[Array, Callable[[Array], Array]]:
+    """The variance in float64, and its gradient."""
     if isinstance(dim, bool):  # var(False): torch's overload with `unbiased` alone
         dim, unbiased = None, dim
     dim = either("dim", dim, "axis", axis, None)
@@ -185,7 +183,7 @@ def _variance(
     def compute() -> tuple[Array, Array]:
         middle = np.sum(wide, axis=axes, keepdims=True) / np.float64(_count(x, axes))
         squares = np.sum((wide - middle) ** 2, axis=axes, keepdims=keepdim)
-        return middle, np.asarray(np.divide(squares, freedom), x.dtype, "C")
+        return middle, np.divide(squares, freedom)
 
     middle, value = quiet(compute)
 
