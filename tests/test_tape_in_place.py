@@ -67,6 +67,26 @@ out = (a.grad, p)
 a = T.ones(2, 3, requires_grad=True); p = a*2; s = p.view(-1)[2:]; s.zero_()
 (p*p).sum().backward(); out = (a.grad, p)
 
+t = T.Tensor(x); t[0] = 7; t += 1; out = x, t, t._version, x._version
+
+t = T.Tensor(q); t.mul_(x); q.sum().backward(); out = q, t, r.grad
+
+q[:] = 2; out = q
+
+q[:] = x; (q * q).sum().backward(); out = q, r.grad
+
+q[...] = z; out = q
+
+q[:, :] = x[:1]; q[0:2] = r[0]; q.sum().backward(); out = q, r.grad
+
+x[...] = r; x[:] *= v; x.sum().backward(); out = x, r.grad
+
+q = r.sum(); q[()] = 2; out = q
+
+q[0:2, 0:] = T.tensor(3); out = q
+
+q[0:1] = T.tensor(3); out = q
+
 a = T.ones(3, requires_grad=True); o = T.zeros(2, 3); o[0] = a; o[1] = a*2
 (o*o).sum().backward(); out = (a.grad, o.requires_grad, o.is_leaf)
 

@@ -14,6 +14,7 @@ from cnn_mnist import dtypes
 
 FROM_DATA = cases("""
 T.Tensor(2, 3).shape; T.Tensor(3).shape; T.Tensor(0); T.Tensor(); T.Tensor([2, 3]); T.Tensor(x)
+T.Tensor(i); T.Tensor(d); T.Tensor(b); T.Tensor(zi); T.Tensor(T.tensor(True)); T.Tensor(q); T.Tensor(r); T.Tensor(r).sum().backward(); T.Tensor(v, v)
 T.Tensor(x.shape).shape; T.Tensor(2.5); T.Tensor(True); T.Tensor(None); T.Tensor([1], [2])
 T.Tensor(-1); T.tensor(['a']); T.tensor(['a', 1]); T.as_tensor([['a']])
 T.tensor([1., 2.]); T.tensor([1, 2]); T.tensor([1, 2.]); T.tensor([True, False])

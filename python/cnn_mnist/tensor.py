@@ -63,8 +63,8 @@ class Size(tuple[int, ...]):
 class Tensor(Operators, Storage):
     """An array with torch's names, which remembers how it was made so that it can be differentiated.
 
-    It holds one `numpy.ndarray` and is none. `Tensor(data)` copies to float32,
-    `Tensor(2, 3)` is a matrix of zeros; usually a Tensor is made by `cnn_mnist.tensor`,
+    It holds one `numpy.ndarray` and is none. `Tensor(data)` copies to float32, but
+    shares a Tensor's memory, `Tensor(2, 3)` is a matrix of zeros; usually a Tensor is made by `cnn_mnist.tensor`,
     `as_tensor` or `from_numpy`. Any attribute can be set, so that one can keep beside it what
     one has computed by hand: `w.g = x.t() @ out.g`.
 
@@ -83,14 +83,17 @@ class Tensor(Operators, Storage):
     __module__ = "cnn_mnist"  # type(x) prints where users find the class
 
     def __init__(self, *data: Any) -> None:
-        if data and all(is_whole(each) or type(each) is Size for each in data):
+        if len(data) == 1 and isinstance(data[0], Tensor):
+            source = data[0][...]
+        elif data and all(is_whole(each) or type(each) is Size for each in data):
             source = creation.zeros(*data)
         elif len(data) > 1 or (data and (data[0] is None or isinstance(data[0], (bool, float)))):
             kinds = ", ".join(type(each).__name__ for each in data)
             raise TypeError(f"Tensor(): expected sizes, or one sequence or array, got ({kinds})")
         else:
             source = creation.copied(data[0] if data else [], dtypes.float32)
-        self._array = source._array
+        for part in ("_array", "_node", "_requires_grad", "_changes", "_view"):
+            setattr(self, part, getattr(source, part))
 
     # what it holds -------------------------------------------------------------------------
     @property

@@ -124,6 +124,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
         return dx, dy.astype(given[1], copy=False)
 
     name = "CopySlices" if arrays is None or basic is not None else "IndexPutBackward0"
+    if arrays is None and picked == x.shape:  # all of it
+        name = "CopyBackwards" if y.ndim or not x.ndim else "FillBackward3"
     rebase(input, make_node(name, edges, gradients))
 
 
