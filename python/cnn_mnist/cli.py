@@ -100,8 +100,7 @@ class _Command(_Parser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            options = list(self._option_string_actions)
-            near = difflib.get_close_matches(unknown[0].split("=")[0], options, 1)
+            near = difflib.get_close_matches(unknown[0], [*self._option_string_actions], 1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return known, unknown

@@ -32,13 +32,12 @@ Steps = tuple[Any, Callable[[Array], Array], Callable[[Array], Array]] | None
 
 # Why a view, and its base while it is in use, must not change in place under recording.
 _UNRECORDED = (
-    "A view was created in no_grad mode and {} modified inplace with grad mode enabled. Make the "
-    "view and the change both inside the no_grad block, or both outside."
+    "A view was created in no_grad mode and {} modified inplace with grad mode enabled: "
+    "make and change it both inside no_grad, or both outside."
 )
 ONE_OF_MANY = (
-    "An output of Unbind is a view and {} modified inplace. This view is the output of a function "
-    "that returns multiple views. Such functions do not allow the output views to be modified "
-    "inplace. You should replace the inplace operation by an out-of-place one."
+    "This view is the output of a function that returns multiple views and {} modified inplace, "
+    "which is not allowed: use an out-of-place operation."
 )
 
 wrap: Callable[..., Tensor] = _core.wrap

@@ -53,8 +53,7 @@ def _overflow(kind: np.dtype[Any]) -> RuntimeError:
 
 
 def plain(value: Any) -> Any:
-    """Python's number for NumPy's, and for a 0-d Tensor that does not require grad: torch takes
-    it as one. Anything else as it is."""
+    """The number that a NumPy number, or a 0-d Tensor without grad, stands for; or `value`."""
     if isinstance(value, Storage) and not value._array.ndim and not value._requires_grad:
         return value._array.item()
     return value.item() if isinstance(value, np.generic) else value
@@ -254,19 +253,11 @@ def check_dim(dim: Any, ndim: int) -> int:
     index = dim.__index__()
     limit = max(ndim, 1)
     if not -limit <= index < limit:
-        raise out_of_range(
-            index,
+        raise (IndexError if abs(index) < 2**63 else ValueError)(  # torch's types
             "Dimension out of range (expected to be in range of "
-            f"[{-limit}, {limit - 1}], but got {index})",
+            f"[{-limit}, {limit - 1}], but got {index})"
         )
     return index % limit  # type: ignore[no-any-return]
-
-
-def out_of_range(index: int, text: str) -> Exception:
-    """IndexError with this text; ValueError beyond 64 bits, as torch's."""
-    if -(2**63) <= index < 2**63:
-        return IndexError(text)
-    return ValueError(f"Overflow when unpacking long long: {text}")
 
 
 def check_dims(dim: Any, ndim: int) -> tuple[int, ...]:

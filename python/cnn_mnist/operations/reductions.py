@@ -235,12 +235,7 @@ def max(
 
     Equal largest elements share the gradient; along `dim` the index returned gets all.
     """
-    if isinstance(dim_or_other, Storage) and dim is other is None and not keepdim:
-        dim_or_other, other = None, dim_or_other
-    if other is not None:
-        return maximum(input, other)
-    dim = either("dim", dim, "dim", dim_or_other, None)
-    return _extreme(input, dim, keepdim, axis, keepdims, "max", np.max, np.argmax, MaxAlongDim)
+    return _extreme("max", input, dim_or_other, keepdim, dim, axis, keepdims, other)
 
 
 def min(
@@ -259,26 +254,32 @@ def min(
 
     Equal smallest elements share the gradient; along `dim` the index returned gets all.
     """
-    if isinstance(dim_or_other, Storage) and dim is other is None and not keepdim:
-        dim_or_other, other = None, dim_or_other
-    if other is not None:
-        return minimum(input, other)
-    dim = either("dim", dim, "dim", dim_or_other, None)
-    return _extreme(input, dim, keepdim, axis, keepdims, "min", np.min, np.argmin, MinAlongDim)
+    return _extreme("min", input, dim_or_other, keepdim, dim, axis, keepdims, other)
+
+
+# of each: elementwise, reduce, locate, the type of the pair
+_EXTREMES: dict[str, tuple[Any, Any, Any, Any]] = {
+    "max": (maximum, np.max, np.argmax, MaxAlongDim),
+    "min": (minimum, np.min, np.argmin, MinAlongDim),
+}
 
 
 def _extreme(
+    name: str,
     input: Tensor,
-    dim: Any,
+    dim_or_other: Any,
     keepdim: bool,
+    dim: Any,
     axis: Any,
     keepdims: bool | None,
-    name: str,
-    reduce: Any,
-    locate: Any,
-    pair_type: Any,
+    other: Any,
 ) -> Any:
-    dim = either("dim", dim, "axis", axis, None)
+    elementwise, reduce, locate, pair_type = _EXTREMES[name]
+    if isinstance(dim_or_other, Storage) and dim is other is None and not keepdim:
+        dim_or_other, other = None, dim_or_other
+    if other is not None:
+        return elementwise(input, other)
+    dim = either("dim", either("dim", dim, "dim", dim_or_other, None), "axis", axis, None)
     keepdim = keeps(keepdim, keepdims)
     x = input._array
     title = name.capitalize()
