@@ -47,7 +47,9 @@ def _arrays_too(operation: Callable[..., Any], numbers: bool = False) -> Callabl
 
     @functools.wraps(operation)
     def function(input: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(input, Storage):
+        if isinstance(input, Storage) or (
+            numbers and all(isinstance(each, NUMBER) for each in (input, *args, *kwargs.values()))
+        ):
             return operation(input, *args, **kwargs)
         if array_like(input):
             input = wrap(own(to_array(input), *args, *kwargs.values()))
