@@ -289,3 +289,15 @@ def test_zeros_are_skipped_in_all_parts_or_in_none(place):
     x, w, g = (torch.tensor(array) for array in (x, w, g))
     for ours, right in zip(got, (TF.linear(x, w, w[:, 0]), g @ w, g.T @ x), strict=False):
         np.testing.assert_allclose(ours, right.numpy(), 1e-3, 1e-3)
+
+
+@pytest.mark.parametrize(
+    "row", [(-np.inf,) * 3, (-np.inf, 1, 2), (np.inf, -np.inf, 0), (np.nan, 0, 1)]
+)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gradient_of_logsumexp_where_numbers_are_infinite(row, dtype):
+    x = np.array(row, dtype)
+    tensor = torch.from_numpy(x).requires_grad_()
+    torch.logsumexp(tensor, 0).backward()
+    ours = F.logsumexp_backward(np.ones((), dtype), x, F.logsumexp(x, 0), 0)
+    np.testing.assert_allclose(ours, tensor.grad.numpy(), rtol=1e-6)
