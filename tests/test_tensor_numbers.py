@@ -55,10 +55,10 @@ i.add(x, alpha=1.5); i.add(1, alpha=1.5); i.add(1.5, alpha=1.5); x.add(v, alpha=
 x.add(x, alpha=True); i.add(i, alpha=True); b.add(b, alpha=True); b.add(x, alpha=False); x.sub(x, alpha=True); b.add(True, alpha=True)
 T.add(x, y, alpha=2); T.sub(x, y, alpha=.5); T.add(x, 2); T.add(1, x); T.sub(2., x); T.add(1, i, alpha=3); T.add([1], x); T.add('a', x); T.add(True, r); T.sub(r, v); T.add(x, other=y); T.sub(b, b)
 T.add(2, 3); T.add(2., 3); T.sub(2, 3.5, alpha=2); T.add(True, 2); T.add(np.float32(2), 3); T.sub(True, True)
-q.add(x, alpha=2); q.sub(q, alpha=3); x.add(T.ones(2), alpha=2); x.add('a', alpha=2)
+T.add(np.float64(.5), i); T.sub(np.float64(.5), i); T.add(np.float32(.5), b); T.add(np.int64(2), u); q.add(x, alpha=2); q.sub(q, alpha=3); x.add(T.ones(2), alpha=2); x.add('a', alpha=2)
 i.add(u, alpha=2); i.sub(u, alpha=3); i.add_(u, alpha=2); T.add(i, u, alpha=2); i.add(b, alpha=3); x.sub(b, alpha=1.5); z.add(d, alpha=3); x.add(z.double(), alpha=3)
 (d.add(x / 3, alpha=3) - d - (x / 3).double() * 3) * 1e9
-i.add_(i, alpha=True); i.add_(1, alpha=True); x.sub_(1, alpha=True); b.add_(b, alpha=True); i.sub_(2, alpha=1.); i.add_(i, alpha=.5)
+i.add_(i, alpha=True); i.add_(1, alpha=True); x.sub_(1, alpha=True); b.add_(b, alpha=True); x.sub_(b, alpha=.5); i.sub_(True, alpha=2); b.sub_(i, alpha=2); i.sub_(2, alpha=1.); i.add_(i, alpha=.5)
 i.add(i, alpha=1.); i.sub(i, alpha=1.); b.add(b, alpha=1.); x.sub(x, alpha=1.); i.add(i, alpha=np.float32(1)); i.add(i, alpha=np.int64(1)); x.add(2, alpha=T.tensor(1))
 i.add_(2, alpha=T.tensor(1.)); x.add_(2, alpha=T.tensor(2)); i.add(2, alpha='a'); x.sub_(2, alpha=None); x.add(x, alpha=[1]); q.sub_(x, alpha=1.)
 """)

@@ -51,13 +51,13 @@ def _arrays_too(operation: Callable[..., Any], numbers: bool = False) -> Callabl
             numbers and all(isinstance(each, NUMBER) for each in (input, *args, *kwargs.values()))
         ):
             return operation(input, *args, **kwargs)
-        if array_like(input):
+        if not (numbers and isinstance(input, NUMBER)):
+            if not array_like(input):
+                raise TypeError(
+                    f"{operation.__name__}(): argument 'input' (position 1) must be Tensor, "
+                    f"not {type(input).__name__}"
+                )
             input = wrap(own(to_array(input), *args, *kwargs.values()))
-        elif not numbers or not isinstance(input, NUMBER):
-            raise TypeError(
-                f"{operation.__name__}(): argument 'input' (position 1) must be Tensor, "
-                f"not {type(input).__name__}"
-            )
         given = any(isinstance(each, Storage) for each in (*args, *kwargs.values()))
         args = tuple(wrap(each) if type(each) is np.ndarray else each for each in args)
         result = operation(input, *args, **kwargs)

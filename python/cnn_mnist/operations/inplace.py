@@ -25,7 +25,7 @@ from ..tape import (
     wrap,
 )
 from . import arithmetic, bounds, comparisons, pointwise
-from .arithmetic import ONE, add, div, mul, scaled, sub
+from .arithmetic import ONE, add, div, mul, refuse_bool, scaled, sub
 from .common import NUMBER, element, exactly, mismatch, pair, quiet, sum_to
 
 if TYPE_CHECKING:
@@ -191,7 +191,9 @@ def add_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
 
 def sub_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
     """input -= alpha * other, in place."""
-    other = other if alpha is ONE else _scaled(input, other, alpha)
+    if alpha is not ONE:
+        refuse_bool(input, other)
+        other = _scaled(input, other, alpha)
     return _arithmetic(input, other, sub, _core.sub_)
 
 
