@@ -172,3 +172,21 @@ def test_sparse_matrices_are_refused(kind: str, make: Any) -> None:
     for data in (matrix, [matrix]):
         with pytest.raises(TypeError, match=rf"a {kind} is sparse.*write x.toarray\(\)"):
             make(data)
+
+
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() != "AVX2", reason="torch counts in other blocks"
+)
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_arange_has_the_bits_of_torch(name: str) -> None:
+    rng = np.random.default_rng(5)
+    given = [(-8.0, 8.0, 0.1), (0, 1, 0.1), (1, 1.17, 0.01), (5, -5, -0.3), (2, 3, 7.5)]
+    given += [(0.5, 0.5, 0.1), (-3, 2e300, 1e299), (0, 1, float("inf")), (0, 1e-320, 3e-322)]
+    for count in (1, 7, 8, 15, 16, 17, 31, 33, 1000, 30000):
+        start, step = (float(each) for each in rng.standard_normal(2) * 10)
+        given.append((start, start + step * count, step))
+    for arguments in given:
+        ours = cnn_mnist.arange(*arguments, dtype=getattr(cnn_mnist, name)).numpy()
+        theirs = torch.arange(*arguments, dtype=getattr(torch, name)).numpy()
+        assert ours.dtype == theirs.dtype
+        assert ours.tobytes() == theirs.tobytes(), arguments

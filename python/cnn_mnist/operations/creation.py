@@ -271,5 +271,32 @@ def arange(
     if kind.kind in "iu":
         values = int(start) + int(step) * np.arange(count, dtype=I64)
     else:
-        values = start + step * np.arange(count, dtype=F64)
-    return _leaf(values.astype(kind), requires_grad)
+        values = quiet(_steps, start, step, count, kind)
+    return _leaf(values.astype(kind, copy=False), requires_grad)
+
+
+def _steps(start: float, step: float, count: int, kind: np.dtype[Any]) -> Array:
+    """start + step * i as torch's AVX2 loop rounds it.
+
+    It goes in blocks, each counted from its first number; the last ones stand alone.
+    """
+    if count == 0:
+        return np.empty(0)
+    lanes = 32 // kind.itemsize
+    i = np.arange(count, dtype=F64)
+    blocks = i[: count - count % (2 * lanes)].reshape(-1, lanes)
+    first = _fused(step, blocks[:, :1], start).astype(kind).astype(F64)
+    inside = _fused(step, np.arange(lanes, dtype=F64), first).ravel()
+    return np.concatenate([inside, _fused(step, i[blocks.size :], start)]).astype(kind)
+
+
+def _fused(step: float, i: Array, start: Any) -> Array:
+    """step * i + start, rounded once: what the roundings leave off (Dekker) is added last."""
+    mantissa, exponent = math.frexp(step)
+    half = math.ldexp(round(mantissa * 2**26), exponent - 26)
+    high, low = half * i, (step - half) * i
+    product = high + low
+    total = product + start
+    change = total - product
+    left = (product - (total - change)) + (start - change) + (low - (product - high))
+    return np.where(np.isfinite(left), total + left, total)
