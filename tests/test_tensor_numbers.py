@@ -55,6 +55,7 @@ i.add(x, alpha=1.5); i.add(1, alpha=1.5); i.add(1.5, alpha=1.5); x.add(v, alpha=
 x.add(x, alpha=True); i.add(i, alpha=True); b.add(b, alpha=True); b.add(x, alpha=False); x.sub(x, alpha=True); b.add(True, alpha=True)
 T.add(x, y, alpha=2); T.sub(x, y, alpha=.5); T.add(x, 2); T.add(1, x); T.sub(2., x); T.add(1, i, alpha=3); T.add([1], x); T.add('a', x); T.add(True, r); T.sub(r, v); T.add(x, other=y); T.sub(b, b)
 T.add(2, 3); T.add(2., 3); T.sub(2, 3.5, alpha=2); T.add(True, 2); T.add(np.float32(2), 3); T.sub(True, True)
+x.add(2, y); x.add_(-.5, y); x.sub(2, y); x.sub_(.5, y); T.add(x, 2, y); T.sub(x, .5, r); x.add(2, 3); x.add(y, 2); x.add(2, y, alpha=3); x.add_(1, y, 2); i.add_(.5, i); x.add('a', y); x.add(None, y)
 T.add(np.float64(.5), i); T.sub(np.float64(.5), i); T.add(np.float32(.5), b); T.add(np.int64(2), u); q.add(x, alpha=2); q.sub(q, alpha=3); x.add(T.ones(2), alpha=2); x.add('a', alpha=2)
 i.add(u, alpha=2); i.sub(u, alpha=3); i.add_(u, alpha=2); T.add(i, u, alpha=2); i.add(b, alpha=3); x.sub(b, alpha=1.5); z.add(d, alpha=3); x.add(z.double(), alpha=3)
 (d.add(x / 3, alpha=3) - d - (x / 3).double() * 3) * 1e9

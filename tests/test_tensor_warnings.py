@@ -11,6 +11,7 @@ WARN = cases("""
 T.zeros(0, 3).var(0); T.zeros(1).std(); x.var(0, correction=2); x[:1].std(0); z.var(); e.std(1, correction=0)
 v.T; z.T; z.mT; c.T; T.tensor(x); T.tensor(r); x[[[0, 1], [1, 2]]]; q.grad; T.tensor([1, 0])[u[1, :2]]; F.softmax(v)
 float(q.sum()); "%.2f" % q.mean(); complex(r[0, 0]); T.tensor([q.sum()])
+x.add(2, x); x.add_(2, x); x.sub(2, x); x.sub_(2, x); T.add(x, 2, x)
 """)
 SILENT = cases("""
 x.T; x.var(); x.var(correction=0); T.tensor(v.tolist()); T.tensor(v.numpy()); T.Tensor(v); T.as_tensor(x); float(x.sum()); int(q.sum())

@@ -5,6 +5,7 @@ g is the gradient of the result. Where an operand was broadcast its gradient is 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from .. import _core
 from ..tape import Array, Storage, edges_of, record, recorded, wrap
 from .common import (
+    NUMBER,
     array_like,
     broadcast,
     compute,
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
 ONE = 1  # the default of alpha; 1.0 and True are no alpha for integers
 
 
-def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+def add(input: Any, other: Any, *factored: Any, alpha: float = 1) -> Tensor:
     """input + alpha * other."""
+    if factored:
+        other, alpha = old_form("add", other, factored, alpha)
     if alpha is not ONE:
         other = scaled(input, other, alpha)
     a, b, x, y = pair(input, other)
@@ -43,6 +47,16 @@ def add(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
         return sum_to(g, shapes[0]), sum_to(g, shapes[1])
 
     return record(compute(_core.add, np.add, x, y), "AddBackward0", (a, b), gradients)
+
+
+def old_form(name: str, first: Any, rest: tuple[Any, ...], alpha: Any) -> tuple[Any, Any]:
+    """(other, alpha) of `add_(alpha, other)`, as old courses have it; torch takes it and warns."""
+    if len(rest) > 1 or alpha is not ONE or not isinstance(first, NUMBER):
+        raise TypeError(
+            f"{name}(): expected other and the keyword alpha, got {1 + len(rest)} others"
+        )
+    warnings.warn(f"{name}(alpha, other) is old: write other, alpha={first}", stacklevel=3)
+    return rest[0], first
 
 
 def scaled(input: Any, other: Any, alpha: float) -> Tensor:
@@ -61,8 +75,10 @@ def scaled(input: Any, other: Any, alpha: float) -> Tensor:
     return mul(other if b is None else b, wrap(element(alpha, dtype)))
 
 
-def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
+def sub(input: Any, other: Any, *factored: Any, alpha: float = 1) -> Tensor:
     """input - alpha * other."""
+    if factored:
+        other, alpha = old_form("sub", other, factored, alpha)
     a, b, x, y = pair(input, other)
     refuse_bool(input, other)
     if alpha is not ONE:

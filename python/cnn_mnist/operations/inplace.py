@@ -25,7 +25,7 @@ from ..tape import (
     wrap,
 )
 from . import arithmetic, bounds, comparisons, pointwise
-from .arithmetic import ONE, add, div, mul, refuse_bool, scaled, sub
+from .arithmetic import ONE, add, div, mul, old_form, refuse_bool, scaled, sub
 from .common import NUMBER, element, exactly, mismatch, pair, quiet, sum_to
 
 if TYPE_CHECKING:
@@ -183,14 +183,18 @@ def _arithmetic(
     return tensor
 
 
-def add_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+def add_(input: Tensor, other: Any, *factored: Any, alpha: float = 1) -> Tensor:
     """input += alpha * other, in place."""
+    if factored:
+        other, alpha = old_form("add_", other, factored, alpha)
     other = other if alpha is ONE else _scaled(input, other, alpha)
     return _arithmetic(input, other, add, _core.add_)
 
 
-def sub_(input: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+def sub_(input: Tensor, other: Any, *factored: Any, alpha: float = 1) -> Tensor:
     """input -= alpha * other, in place."""
+    if factored:
+        other, alpha = old_form("sub_", other, factored, alpha)
     if alpha is not ONE:
         refuse_bool(input, other)
         other = _scaled(input, other, alpha)
