@@ -13,7 +13,7 @@ x.clamp('a'); x.clamp([1, 2]); i.clamp(z); i.clamp(T.tensor(2), v); i.clamp(zi);
 n.clamp(T.ones(2)); x.clamp(n[0, 1]); x.clamp(T.tensor(3.), T.tensor(1.)); u.clamp(zi, i); x.clone().clamp_(v); i.clone().clamp_(v); x[:1].clamp_(y)
 T.max(x, y); x.max(v); x.max(z); i.max(zi); i.max(v); T.max(i, k); x.max(other=y); x.min(v); u.min(i); b.max(~b); n.max(z)
 x.max(T.ones(2)); T.max(x, 1); T.max(x, z, True); x.max(y, keepdim=True); x.max([1]); d.min(v); x.t().max(y.t()).stride()
-x.max(dim=T.tensor(0)); x.min(dim=T.tensor(-1))[0]; T.max(x, dim=zi - 2); x.max(T.tensor(0), True); x.min(T.tensor(1), keepdim=True); x.max(dim=z); x.max(0, dim=1); x.min(v, dim=1)
+x.max(dim=T.tensor(0)); x.min(dim=T.tensor(-1))[0]; T.max(x, dim=zi - 2); x.max(T.tensor(0), True); x.min(T.tensor(1), keepdim=True); x.max(dim=z); x.max(0, dim=1); x.min(v, dim=1); x.max(0, other=y); x.max(y, other=y); x.min(v, axis=1)
 x.div(y, rounding_mode='floor'); x.div(2, rounding_mode='trunc'); i.div(-2, rounding_mode='floor'); i.div(-zi, rounding_mode='trunc')
 u.div(2, rounding_mode='trunc'); x.div(0, rounding_mode='trunc'); i.div(0, rounding_mode='trunc'); b.div(b, rounding_mode='floor')
 x.div(2, rounding_mode='ceil'); x.div(v, rounding_mode=None); x.div_(2, rounding_mode='floor'); i.div_(2, rounding_mode='trunc'); i.div_(2.5, rounding_mode='floor')

@@ -278,6 +278,8 @@ def _extreme(
     if isinstance(dim_or_other, Storage) and dim is other is None and not keepdim:
         dim_or_other, other = None, dim_or_other
     if other is not None:
+        if not (dim_or_other is dim is axis is None):
+            raise TypeError(f"{name}(): expected dim or other, got both")
         return elementwise(input, other)
     dim = either("dim", either("dim", dim, "dim", dim_or_other, None), "axis", axis, None)
     keepdim = keeps(keepdim, keepdims)
