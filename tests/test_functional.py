@@ -4,6 +4,8 @@ The error of float32 is measured against torch in float64, and may be twice that
 float32.
 """
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -301,3 +303,29 @@ def test_gradient_of_logsumexp_where_numbers_are_infinite(row, dtype):
     torch.logsumexp(tensor, 0).backward()
     ours = F.logsumexp_backward(np.ones((), dtype), x, F.logsumexp(x, 0), 0)
     np.testing.assert_allclose(ours, tensor.grad.numpy(), rtol=1e-6)
+
+
+SHORT_OF_MEMORY = """
+import resource
+from pathlib import Path
+import numpy as np
+import cnn_mnist
+from cnn_mnist.nn import Linear, functional as F
+
+x, w = np.full((2048, 784), 0.1, "f4"), np.linspace(-1, 1, 50 * 784, dtype="f4").reshape(50, 784)
+cnn_mnist.set_num_threads(1)
+alone = F.linear(x, w)
+cnn_mnist.set_num_threads(16)
+cnn_mnist.predict(Linear(784, 50), x)  # starts the threads
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+unlimited = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used + (4 << 20), unlimited[1]))
+together = F.linear(x, w)
+resource.setrlimit(resource.RLIMIT_AS, unlimited)
+assert together.tobytes() == alone.tobytes()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_linear_takes_fewer_threads_where_memory_is_short_for_their_scratch():
+    subprocess.run([sys.executable, "-W", "error", "-c", SHORT_OF_MEMORY], check=True)

@@ -43,7 +43,7 @@ SUMS = {
     "transposed": lambda x: [x.transpose(0, 1).sum(1), x.transpose(0, 1).mean(0)],
     "leading": lambda x: [x.sum((0, 1)), x.mean(tuple(range(len(x.shape)))[:-1])],
     "all": lambda x: [x.sum(), x.mean(), x.mean(tuple(range(len(x.shape))), keepdim=True)],
-    "parts": lambda x: [x[::2].sum(0), x[..., ::2].sum(0), x[:17].sum(0), x[:, :0].sum(0)[:1]],
+    "parts": lambda x: [x[::2].sum(0), x[..., ::2].sum(0), x[:17].sum(0)],
 }
 
 
@@ -56,7 +56,7 @@ def test_sums_of_many_rows_keep_their_digits(name, shape):
 
 def test_sums_of_parts_and_of_nothing():
     for x in inputs((4000, 6)):
-        as_close_as_torch(lambda _, t: SUMS["parts"](t)[:3], x)
+        as_close_as_torch(lambda _, t: SUMS["parts"](t), x)
     empty = cnn_mnist.zeros(40, 0)
     assert empty.sum(0).shape == (0,)
     assert empty.sum(0, keepdim=True).shape == (1, 0)

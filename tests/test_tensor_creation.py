@@ -190,3 +190,11 @@ def test_arange_has_the_bits_of_torch(name: str) -> None:
         theirs = torch.arange(*arguments, dtype=getattr(torch, name)).numpy()
         assert ours.dtype == theirs.dtype
         assert ours.tobytes() == theirs.tobytes(), arguments
+
+
+def test_a_tensor_of_a_float32_array_shares_its_memory() -> None:
+    for package in (torch, cnn_mnist):
+        arrays = [np.ones(4, "f4"), np.ones((2, 3), "f4").T[::2], np.ones(2), np.ones(2, np.int64)]
+        for array in arrays:
+            package.Tensor(array)[0] = 5
+        assert [array[0].max() for array in arrays] == [5, 5, 1, 1]

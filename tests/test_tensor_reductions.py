@@ -30,7 +30,7 @@ x.argmax(); x.argmax(0); x.argmax(1); x.argmax(-1); x.argmax(dim=1, keepdim=True
 x.argmin(1); i.argmax(); b.argmax(); u.argmax(); n.argmax(); n.argmax(0); n.argmax(1)
 n.argmin(1); e.argmax(); e.argmax(0); e.argmax(1); z.argmax(); z.argmax(0); z.argmax(1)
 x.argmax(3); T.argmax(x, dim=1); T.argmax(x, dim=1, keepdim=True); T.ones(3).argmax()
-x.argmax(keepdim=True); x.max(0, 1); x.min(1, keepdim=None); x.argmax(0, 1); x.argmin(keepdim=1); x.argmax(1, 0); x.argmax(1, None); x.mean(None, 0); x.mean(keepdim=0)
+x.argmax(keepdim=True); x.max(keepdim=True); x.min(keepdim=True); x.max(y, dim=0); x.max(0, dim=0); x.max(0, 1); x.min(1, keepdim=None); x.argmax(0, 1); x.argmin(keepdim=1); x.argmax(1, 0); x.argmax(1, None); x.mean(None, 0); x.mean(keepdim=0)
 """)
 
 TRUTH = cases("""

@@ -99,7 +99,7 @@ static int run(struct product *p, struct cm_state *state,
         return -1;
     if (p->parts > p->work.threads) /* memory is short */
         p->parts = p->work.threads;
-    PyThreadState *saved = cm_unlock_gil((double)n.B * (double)n.I * (double)n.O);
+    PyThreadState *saved = cm_unlock_gil((double)n.B * (double)(n.I + 1) * (double)n.O);
     p->skip = factor && CM_CALL(p->isa, p->type, skips_zeros, (const void *)p->x, n.B,
                                 n.I, n.O, (const void *)factor, factors);
     cm_pool_run(pool, p->parts, p->parts, part, p);
@@ -153,9 +153,11 @@ static int check_types(const struct cm_array *x, const struct cm_array *weight)
     if (x->type == weight->type || !cm_array_is_float(weight))
         return cm_array_check_type(weight, x);
     PyErr_Format(PyExc_RuntimeError,
-                 "%s: expected dtype %s, got %s: input.%s() is of the type of weight",
+                 "%s: expected dtype %s, got %s: input.%s(), of a plain array "
+                 "input.astype('%s'), is of the type of weight",
                  weight->where, cm_type_numpy_name(x), cm_type_numpy_name(weight),
-                 weight->type == CM_F64 ? "double" : "float");
+                 weight->type == CM_F64 ? "double" : "float",
+                 cm_type_numpy_name(weight));
     return -1;
 }
 

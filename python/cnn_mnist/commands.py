@@ -90,11 +90,16 @@ def info(arguments: argparse.Namespace) -> None:
     """Print what a report of a problem should say."""
     folder = datasets.at_hand()
     show_config()
-    missing = "" if folder is None or folder.is_dir() else " (no such folder)"
-    print(f"data       {folder or 'none at hand but the sample'}{missing}")
+    print(f"data       {'none at hand but the sample' if folder is None else _looked_at(folder)}")
 
 
 # data ------------------------------------------------------------------------------------------
+
+
+def _looked_at(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"{folder} (no such folder)"
+    return f"{folder}" if datasets.has_data(folder) else f"{folder} (has no MNIST)"
 
 
 def _data(arguments: argparse.Namespace) -> tuple[Splits, str]:

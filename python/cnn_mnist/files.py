@@ -151,8 +151,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        error.filename, error.filename2 = path, None
-        raise
+        raise OSError(error.errno, error.strerror, path) from None
     directory = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(directory)  # the rename, too, must survive a crash

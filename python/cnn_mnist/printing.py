@@ -135,10 +135,15 @@ def tensor_text(tensor: Tensor) -> str:
         summarize = x.size > _options.threshold
         form = _Format(_edges(x) if summarize else x)
         body = _text(x, len("tensor("), summarize, form)
-    if tensor.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{tensor.grad_fn.name()}>")
-    elif tensor.requires_grad:
-        suffixes.append("requires_grad=True")
+    try:
+        made_by = tensor.grad_fn
+    except RuntimeError:  # a view that has become invalid
+        suffixes.append("grad_fn=<Invalid>")
+    else:
+        if made_by is not None:
+            suffixes.append(f"grad_fn=<{made_by.name()}>")
+        elif tensor.requires_grad:
+            suffixes.append("requires_grad=True")
     return _with_suffixes("tensor(" + body, suffixes, len("tensor("))
 
 

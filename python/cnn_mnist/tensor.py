@@ -63,8 +63,9 @@ class Size(tuple[int, ...]):
 class Tensor(Operators, Storage):
     """An array with torch's names, which remembers how it was made so that it can be differentiated.
 
-    It holds one `numpy.ndarray` and is none. `Tensor(data)` copies to float32, but
-    shares a Tensor's memory, `Tensor(2, 3)` is a matrix of zeros; usually a Tensor is made by `cnn_mnist.tensor`,
+    It holds one `numpy.ndarray` and is none. `Tensor(data)` shares the memory of a Tensor or of a
+    float32 array and copies anything else to float32, `Tensor(2, 3)` is a matrix of zeros; usually
+    a Tensor is made by `cnn_mnist.tensor`,
     `as_tensor` or `from_numpy`. Any attribute can be set, so that one can keep beside it what
     one has computed by hand: `w.g = x.t() @ out.g`.
 
@@ -91,9 +92,9 @@ class Tensor(Operators, Storage):
             kinds = ", ".join(type(each).__name__ for each in data)
             raise TypeError(f"Tensor(): expected sizes, or one sequence or array, got ({kinds})")
         else:
-            source = creation.copied(data[0] if data else [], dtypes.float32)
-        for part in ("_array", "_node", "_requires_grad", "_changes", "_view"):
-            setattr(self, part, getattr(source, part))
+            source = creation.as_tensor(data[0] if data else [], dtypes.float32)
+        self._array, self._changes, self._view = source._array, source._changes, source._view
+        self._node, self._requires_grad = source._node, source._requires_grad
 
     # what it holds -------------------------------------------------------------------------
     @property
@@ -140,9 +141,9 @@ class Tensor(Operators, Storage):
         steps: list[int] = []
         row = 1  # elements of all later dimensions: NumPy leaves steps that nobody takes 0
         for size, step in zip(reversed(x.shape), reversed(x.strides)):
-            steps.insert(0, step // x.itemsize if x.size and (step or size > 1) else row)
+            steps.insert(0, step // x.itemsize if step or (x.size and size > 1) else row)
             row = steps[0] * max(size, 1)
-        return tuple(steps) if dim is None else steps[dim]
+        return tuple(steps) if dim is None else steps[check_dim(dim, len(steps))]
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in order."""

@@ -212,7 +212,10 @@ def test_info_of_a_folder_that_is_not_there(run, monkeypatch, tmp_path):
     monkeypatch.setenv("CNN_MNIST_DATA", str(tmp_path / "gone"))
     assert re.search(r"data .*gone \(no such folder\)$", run("info")[1], re.MULTILINE)
     monkeypatch.setenv("CNN_MNIST_DATA", str(tmp_path))
-    assert re.search(rf"data +{re.escape(str(tmp_path))}$", run("info")[1], re.MULTILINE)
+    there = re.escape(str(tmp_path))
+    assert re.search(rf"data +{there} \(has no MNIST\)$", run("info")[1], re.MULTILINE)
+    (tmp_path / datasets.PICKLE).touch()
+    assert re.search(rf"data +{there}$", run("info")[1], re.MULTILINE)
 
 
 def test_lesson_on_the_full_mnist(mnist_dir, run):

@@ -117,9 +117,12 @@ LIKE_TORCH = [
     (lambda m: m.linear(f32(3), f32(3), f32(1)), "bias': expected shape [], got [1]"),
     (
         lambda m: m.linear(f64(2, 3), f32(4, 3), None),
-        "weight': expected dtype float64, got float32: input.float() is of the type of weight",
+        "weight': expected dtype float64, got float32: input.float(), of a plain array input.astype('float32'), is of",
     ),
-    (lambda m: m.linear(f32(2, 3), f64(4, 3), None), "got float64: input.double() is of"),
+    (
+        lambda m: m.linear(f32(2, 3), f64(4, 3), None),
+        "got float64: input.double(), of a plain array",
+    ),
     (lambda m: m.linear(f32(2, 3), f32(4, 3), f64(4)), "bias': expected dtype float32"),
     (lambda m: m.linear(np.zeros((2, 3), int), f32(4, 3), None), "weight': expected dtype int64"),
     (lambda m: m.linear([1.0], f32(4, 1), None), "'input' must be numpy.ndarray, not list"),

@@ -51,7 +51,7 @@ def mnist(path: str | os.PathLike[str] | None = None, *, download: bool = True) 
     if named:
         return _read(Path(named))
     cache = cache_folder()
-    if not _has_data(cache):
+    if not has_data(cache):
         if not download:
             raise FileNotFoundError(f"MNIST is not at hand. {_ways(cache)}")
         _download(cache)
@@ -63,7 +63,7 @@ def at_hand() -> Path | None:
     named = os.environ.get("CNN_MNIST_DATA")
     if named:
         return Path(named)
-    return cache_folder() if _has_data(cache_folder()) else None
+    return cache_folder() if has_data(cache_folder()) else None
 
 
 def cache_folder() -> Path:
@@ -78,7 +78,8 @@ def cache_folder() -> Path:
     return Path.home() / default / "cnn_mnist"
 
 
-def _has_data(folder: Path) -> bool:
+def has_data(folder: Path) -> bool:
+    """Whether MNIST is in that folder, as far as names tell."""
     return len(find_idx(folder)) == len(FILES) or (folder / PICKLE).is_file()
 
 

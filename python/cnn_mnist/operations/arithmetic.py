@@ -51,6 +51,7 @@ def add(input: Any, other: Any, *factored: Any, alpha: float = 1) -> Tensor:
 
 def old_form(name: str, first: Any, rest: tuple[Any, ...], alpha: Any) -> tuple[Any, Any]:
     """(other, alpha) of `add_(alpha, other)`, as old courses have it; torch takes it and warns."""
+    first = plain(first)
     if len(rest) > 1 or alpha is not ONE or not isinstance(first, NUMBER):
         raise TypeError(
             f"{name}(): expected other and the keyword alpha, got {1 + len(rest)} others"

@@ -233,19 +233,30 @@ def sum_over(x: Array, axes: tuple[int, ...], keepdim: bool = False) -> Array:
     """Sum of floats over `axes`; it lies in memory row after row.
 
     NumPy adds neighbours in pairs but rows one by one, which costs float32 a digit from a hundred
-    rows on: many rows are added by the kernel that keeps what its additions round off.
+    rows on. Rows that lie one behind the other are added by the kernel that keeps what its
+    additions round off, others in float64.
     """
     rest = tuple(dim for dim in range(x.ndim) if dim not in axes)
     rows = math.prod(x.shape[dim] for dim in axes)
-    if rows <= _FEW_ROWS or x.transpose(rest + axes).flags.c_contiguous:
-        return np.asarray(quiet(lambda: x.sum(axis=axes, keepdims=keepdim)), x.dtype, "C")
-    columns = x.transpose(axes + rest).reshape(rows, x.size // rows)
-    total = np.asarray(_core.linear_backward(columns, None, None, False, False, True)[2])
-    shape = [1 if dim in axes else n for dim, n in enumerate(x.shape) if keepdim or dim in rest]
-    return total.reshape(shape)
+    long = [dim for dim in range(x.ndim) if x.shape[dim] > 1]
+    by_rows = rows > _FEW_ROWS and min(long, key=lambda dim: abs(x.strides[dim])) not in axes
+    in_order = x.transpose(axes + rest)
+    if by_rows and in_order.flags.c_contiguous:
+        columns = in_order.reshape(rows, x.size // rows)
+        total = np.asarray(_core.linear_backward(columns, None, None, False, False, True)[2])
+        return np.expand_dims(
+            total.reshape([x.shape[dim] for dim in rest]), axes if keepdim else ()
+        )
+    dtype = np.float64 if by_rows else x.dtype
+    return np.asarray(quiet(lambda: x.sum(axis=axes, dtype=dtype, keepdims=keepdim)), x.dtype, "C")
 
 
 # dimensions --------------------------------------------------------------------------------
+def out_of_range(index: int, text: str) -> Exception:
+    """An IndexError; a ValueError for what is no 64-bit integer, as torch has it."""
+    return IndexError(text) if -(2**63) <= index < 2**63 else ValueError(text)
+
+
 def check_dim(dim: Any, ndim: int) -> int:
     """`dim` counted from the front; 0-d input takes 0 and -1."""
     if isinstance(dim, bool) or not hasattr(dim, "__index__"):
@@ -253,9 +264,10 @@ def check_dim(dim: Any, ndim: int) -> int:
     index = dim.__index__()
     limit = max(ndim, 1)
     if not -limit <= index < limit:
-        raise (IndexError if abs(index) < 2**63 else ValueError)(  # torch's types
+        raise out_of_range(
+            index,
             "Dimension out of range (expected to be in range of "
-            f"[{-limit}, {limit - 1}], but got {index})"
+            f"[{-limit}, {limit - 1}], but got {index})",
         )
     return index % limit  # type: ignore[no-any-return]
 

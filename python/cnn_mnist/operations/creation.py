@@ -61,11 +61,6 @@ def tensor(
     return _leaf(_copied(data, dtype), requires_grad)
 
 
-def copied(data: Any, dtype: Any) -> Tensor:
-    """`tensor(data)`, of a Tensor as well."""
-    return wrap(_copied(data, dtype))
-
-
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a Tensor that shares its memory where type and kind of `data` allow.
 
@@ -276,12 +271,14 @@ def arange(
 
 
 def _steps(start: float, step: float, count: int, kind: np.dtype[Any]) -> Array:
-    """start + step * i as torch's AVX2 loop rounds it.
+    """start + step * i as torch's AVX2 loop rounds it on one thread.
 
     It goes in blocks, each counted from its first number; the last ones stand alone.
     """
-    if count == 0:
-        return np.empty(0)
+    exact = 2.0 ** (np.finfo(kind).nmant + 1)  # all smaller whole numbers are exact
+    whole = float(start).is_integer() and float(step).is_integer()
+    if count == 0 or whole and max(abs(start), abs(start + step * count)) <= exact:
+        return start + step * np.arange(count, dtype=F64)
     lanes = 32 // kind.itemsize
     i = np.arange(count, dtype=F64)
     blocks = i[: count - count % (2 * lanes)].reshape(-1, lanes)

@@ -17,7 +17,7 @@ import numpy as np
 from .. import _core
 from ..dtypes import of_numpy
 from ..tape import ONE_OF_MANY, Array, Storage, edges_of, make_node, record, view, wants_grad
-from .common import NUMBER, array_like, element, laid_out, quiet, sum_to, to_array
+from .common import NUMBER, array_like, element, laid_out, out_of_range, quiet, sum_to, to_array
 from .inplace import EMPTY, changed, check_apart, check_overlap, prepare, rebase
 
 if TYPE_CHECKING:
@@ -297,8 +297,8 @@ def _check_int(x: Array, index: int, axis: int) -> None:
         )
     size = x.shape[axis]
     if not -size <= index < size:
-        raise (IndexError if abs(index) < 2**63 else ValueError)(  # torch's types
-            f"index {index} is out of bounds for dimension {axis} with size {size}"
+        raise out_of_range(
+            index, f"index {index} is out of bounds for dimension {axis} with size {size}"
         )
 
 

@@ -141,7 +141,8 @@ def std(
 ) -> Tensor:
     """Standard deviation: the square root of `var`; d std = d var / (2 std), 0 where std is 0."""
     wide, gradients = _variance("std", input, dim, unbiased, keepdim, correction, axis, keepdims)
-    y = np.asarray(np.sqrt(wide), input._array.dtype, "C")  # the variance may be too small for it
+    # of the wide one: the variance may be too small, or too large, for the type
+    y = quiet(np.asarray, np.sqrt(wide), input._array.dtype, "C")
 
     def of_std(g: Array) -> tuple[Array]:
         return (gradients(np.where(y == 0, np.zeros_like(g), g / (2 * y))),)
@@ -277,12 +278,16 @@ def _extreme(
     elementwise, reduce, locate, pair_type = _EXTREMES[name]
     if isinstance(dim_or_other, Storage) and dim is other is None and not keepdim:
         dim_or_other, other = None, dim_or_other
+    if dim_or_other is not None and not (dim is other is None):
+        raise TypeError(f"{name}(): expected dim or other, got both")
     if other is not None:
-        if not (dim_or_other is dim is axis is None):
+        if not (dim is axis is None):
             raise TypeError(f"{name}(): expected dim or other, got both")
         return elementwise(input, other)
-    dim = either("dim", either("dim", dim, "dim", dim_or_other, None), "axis", axis, None)
+    dim = either("dim", dim_or_other if dim is None else dim, "axis", axis, None)
     keepdim = keeps(keepdim, keepdims)
+    if keepdim and dim is None:
+        raise TypeError(f"{name}(): keepdim needs a dim")
     x = input._array
     title = name.capitalize()
     if dim is not None:
