@@ -140,6 +140,13 @@ class TestAgainstTorch:
         if bias is not None:
             explicit("linear", grads, g, x, weight)
 
+    @pytest.mark.parametrize("leading", [(2, 5), (3, 1, 2)])
+    def test_linear_to_one_number(self, seed: int, dtype: str, leading: tuple[int, ...]) -> None:
+        draw = Draw(seed, dtype)
+        x, weight, bias = draw.numbers(*leading, 7), draw.numbers(7), draw.numbers()
+        g, (grads, _) = compare("linear", [x, weight, bias], {}, draw)
+        explicit("linear", grads, g, x, weight)
+
     def test_relu(self, seed: int, dtype: str) -> None:
         draw = Draw(seed, dtype)
         x = draw.numbers(*draw.shape())

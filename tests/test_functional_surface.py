@@ -24,6 +24,7 @@ F.log_softmax(x); F.log_softmax(r, 0); F.log_softmax(n, 1); F.softmax(n, 0); F.s
 """)
 
 LINEAR = cases("""
+F.linear(r[None], v, z); F.linear(c, T.ones(c.shape[2]), z); F.linear(x, v, z); F.linear(r[None], v, T.ones(1))
 F.linear(x, y); F.linear(x, y, T.ones(2)); F.linear(x, y, T.ones(3)); F.linear(x, T.ones(4, 5))
 F.linear(x, d); F.linear(i, i); F.linear(i, i, T.ones(2).long()); F.linear(v, v);
 F.linear(v, v, z)

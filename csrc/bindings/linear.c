@@ -161,17 +161,17 @@ static int check_types(const struct cm_array *x, const struct cm_array *weight)
     return -1;
 }
 
-/* (O); for a vector of weights a 0-d bias, and only with a vector x, as in torch */
+/* (O); for a vector of weights a 0-d bias, but not with a matrix x, as in torch */
 static int check_bias(const struct cm_array *bias, const struct cm_array *x,
                       const struct cm_array *weight)
 {
     if (cm_array_check_type(bias, x) < 0)
         return -1;
-    if (weight->ndim == 1 && x->ndim > 1) {
+    if (weight->ndim == 1 && x->ndim == 2) {
         PyErr_Format(PyExc_RuntimeError,
-                     "%s: a 1-D weight takes a bias only with a 1-D input, got an "
-                     "input of %d dimensions",
-                     bias->where, x->ndim);
+                     "%s: a 1-D weight takes no bias with a 2-D input, only with one "
+                     "of 1, 3 or more dimensions",
+                     bias->where);
         return -1;
     }
     return cm_array_check_shape(bias, weight->ndim - 1, weight->shape);

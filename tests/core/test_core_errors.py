@@ -113,7 +113,7 @@ LIKE_TORCH = [
         "input: expected last dimension 5, as of weight [5], got 3",
     ),
     (lambda m: m.linear(f32(2, 3), f32(4, 3), f32(5)), "bias': expected shape [4], got [5]"),
-    (lambda m: m.linear(f32(2, 3), f32(3), f32()), "takes a bias only with a 1-D input"),
+    (lambda m: m.linear(f32(2, 3), f32(3), f32()), "takes no bias with a 2-D input"),
     (lambda m: m.linear(f32(3), f32(3), f32(1)), "bias': expected shape [], got [1]"),
     (
         lambda m: m.linear(f64(2, 3), f32(4, 3), None),

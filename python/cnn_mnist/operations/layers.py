@@ -57,7 +57,8 @@ def _linear_name(input: Tensor, weight: Tensor, bias: Tensor | None) -> str:
         return _WITHOUT_BIAS.get(ndims, "UnsafeViewBackward0")
     if ndims == (2, 2):
         return "AddmmBackward0"
-    flat = input._array.flags.c_contiguous and bias._array.flags.c_contiguous
+    contiguous = input._array.flags.c_contiguous and bias._array.flags.c_contiguous
+    flat = contiguous and ndims[1] == 2
     return "ViewBackward0" if flat else "AddBackward0"
 
 
