@@ -11,7 +11,7 @@ from both import agree, cases, programs
 import cnn_mnist
 
 RESULTS = """
-x.stride(-1); x.stride(2); x[:, 0:0].stride(); x[:, 1:1].t().stride(); z.stride(0); c.permute(2, 0, 1).exp().stride(); c.permute(1, 0, 2).relu().stride(); (c.transpose(0, 1) + 1).stride()
+x.stride(-1); x[:, 0:0].stride(); x[:, 1:1].t().stride(); c.permute(2, 0, 1).exp().stride(); c.permute(1, 0, 2).relu().stride(); (c.transpose(0, 1) + 1).stride()
 x.t().exp().view(-1); x.t()[1:].exp().stride(); x.abs().t().log().stride(); T.relu(x.t()).view(-1)
 (x.t() + T.ones(3, 2)).stride(); (T.ones(3, 2) + x.t()).stride(); (c.permute(2, 0, 1) * v[:2, None]).stride()
 (c.permute(2, 0, 1) + T.ones(4, 1, 3)).stride(); (T.ones(4, 1, 3) - c.permute(2, 0, 1)).stride()

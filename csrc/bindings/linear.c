@@ -99,6 +99,7 @@ static int run(struct product *p, struct cm_state *state,
         return -1;
     if (p->parts > p->work.threads) /* memory is short */
         p->parts = p->work.threads;
+    /* I is 0 where dbias alone is asked for */
     PyThreadState *saved = cm_unlock_gil((double)n.B * (double)(n.I + 1) * (double)n.O);
     p->skip = factor && CM_CALL(p->isa, p->type, skips_zeros, (const void *)p->x, n.B,
                                 n.I, n.O, (const void *)factor, factors);

@@ -23,7 +23,8 @@ from .quiet import quiet
 
 __all__ = [
     "ONE_OF_MANY", "Array", "Node", "Storage", "backward", "check_grad", "current", "edges_of",
-    "kind_of", "make_node", "record", "recorded", "replay_all", "retain", "spread_all", "succeed", "view", "wants_grad", "wrap",
+    "kind_of", "make_node", "record", "recorded", "replay_all", "retain", "spread_all", "succeed",
+    "view", "wants_grad", "wrap",
 ]  # fmt: skip
 
 Array = NDArray[Any]

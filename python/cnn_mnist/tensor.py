@@ -65,9 +65,8 @@ class Tensor(Operators, Storage):
 
     It holds one `numpy.ndarray` and is none. `Tensor(data)` shares the memory of a Tensor or of a
     float32 array and copies anything else to float32, `Tensor(2, 3)` is a matrix of zeros; usually
-    a Tensor is made by `cnn_mnist.tensor`,
-    `as_tensor` or `from_numpy`. Any attribute can be set, so that one can keep beside it what
-    one has computed by hand: `w.g = x.t() @ out.g`.
+    a Tensor is made by `cnn_mnist.tensor`, `as_tensor` or `from_numpy`. Any attribute can be set, so
+    that one can keep beside it what one has computed by hand: `w.g = x.t() @ out.g`.
 
     Attributes
     ----------

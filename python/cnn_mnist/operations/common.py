@@ -236,12 +236,10 @@ def sum_over(x: Array, axes: tuple[int, ...], keepdim: bool = False) -> Array:
     rows on. Rows that lie one behind the other are added by the kernel that keeps what its
     additions round off, others in float64.
     """
-    rest = tuple(dim for dim in range(x.ndim) if dim not in axes)
     rows = math.prod(x.shape[dim] for dim in axes)
-    long = [dim for dim in range(x.ndim) if x.shape[dim] > 1]
-    by_rows = rows > _FEW_ROWS and min(long, key=lambda dim: abs(x.strides[dim])) not in axes
-    in_order = x.transpose(axes + rest)
-    if by_rows and in_order.flags.c_contiguous:
+    by_rows = rows > _FEW_ROWS and _innermost(x) not in axes
+    rest = tuple(dim for dim in range(x.ndim) if dim not in axes)
+    if by_rows and (in_order := x.transpose(axes + rest)).flags.c_contiguous:
         columns = in_order.reshape(rows, x.size // rows)
         total = np.asarray(_core.linear_backward(columns, None, None, False, False, True)[2])
         return np.expand_dims(
@@ -249,6 +247,12 @@ def sum_over(x: Array, axes: tuple[int, ...], keepdim: bool = False) -> Array:
         )
     dtype = np.float64 if by_rows else x.dtype
     return np.asarray(quiet(lambda: x.sum(axis=axes, dtype=dtype, keepdims=keepdim)), x.dtype, "C")
+
+
+def _innermost(x: Array) -> int:
+    """The dimension along which neighbours in memory lie."""
+    long = (dim for dim in range(x.ndim) if x.shape[dim] > 1)
+    return min(long, key=lambda dim: abs(x.strides[dim]))
 
 
 # dimensions --------------------------------------------------------------------------------

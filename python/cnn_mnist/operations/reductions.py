@@ -278,11 +278,10 @@ def _extreme(
     elementwise, reduce, locate, pair_type = _EXTREMES[name]
     if isinstance(dim_or_other, Storage) and dim is other is None and not keepdim:
         dim_or_other, other = None, dim_or_other
-    if dim_or_other is not None and not (dim is other is None):
+    given = [each for each in (dim_or_other, dim, other) if each is not None]
+    if len(given) > 1 or (other is not None and axis is not None):
         raise TypeError(f"{name}(): expected dim or other, got both")
     if other is not None:
-        if not (dim is axis is None):
-            raise TypeError(f"{name}(): expected dim or other, got both")
         return elementwise(input, other)
     dim = either("dim", dim_or_other if dim is None else dim, "axis", axis, None)
     keepdim = keeps(keepdim, keepdims)
